@@ -20,43 +20,50 @@ READ_SIZE: Final = 256 * 1024
 QUEUE_BYTES: Final = 16 * 1024 * 1024  # of replies, notices and progress that wait for a slow web process
 
 
-class LinkClosed(NetglassError):
+class LinkClosed(NetglassError, ConnectionError):
     """The other process ended or closed its end."""
 
 
 class Channel:
-    """The web process's end. One thread reads `messages()`; any thread may `send()`."""
+    """The web process's end. One thread calls `receive()`; any thread may `send()`."""
 
     def __init__(self, sock: socket.socket, shapes: Mapping[str, Shape] = SENSOR_MESSAGES) -> None:
         # The other process may have left O_NONBLOCK on what we inherited.
         sock.setblocking(True)
         self._sock = sock
         self._shapes = shapes
+        self._greeted = "hello" not in shapes
         self._decoder = FrameDecoder()
         self._lock = threading.Lock()
         self.unknown = 0  # messages of types this version does not know
 
-    def messages(self) -> Iterator[Message]:
-        """Every message until the other end closes. Raises ProtocolError at the first bytes that are not allowed, and where the
-        first message of a sensor is not a hello of our version.
+    def receive(self) -> Message | None:
+        """The next message; None when the other end closed. Raises ProtocolError (a ValueError) at the first bytes that are not
+        allowed, and where the first message of a sensor is not a hello of our version.
         """
-        greeted = "hello" not in self._shapes
-        while data := self._receive():
-            self._decoder.feed(data)
-            while (frame := self._decoder.next_frame()) is not None:
-                message = decode(frame)
-                if not greeted and message["type"] != "hello":
-                    raise ProtocolError(f"the first message is {message['type'][:40]!r}, not hello")
-                greeted = True
-                if check(message, self._shapes):
-                    yield message
-                else:
-                    self.unknown += 1
+        while True:
+            while (frame := self._decoder.next_frame()) is None:
+                data = self._read()
+                if not data:
+                    return None
+                self._decoder.feed(data)
+            message = decode(frame)
+            if not self._greeted and message["type"] != "hello":
+                raise ProtocolError(f"the first message is {message['type'][:40]!r}, not hello")
+            self._greeted = True
+            if check(message, self._shapes):
+                return message
+            self.unknown += 1
 
-    def _receive(self) -> bytes:
+    def messages(self) -> Iterator[Message]:
+        """Every message until the other end closes."""
+        while (message := self.receive()) is not None:
+            yield message
+
+    def _read(self) -> bytes:
         try:
             return self._sock.recv(READ_SIZE)
-        except (ConnectionError, OSError):
+        except OSError:
             # Reset, or closed by our own close(): the same to the reader as an end of file.
             return b""
 
