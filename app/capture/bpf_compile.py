@@ -1,0 +1,85 @@
+"""Filter text to a classic BPF program, by libpcap, for frames of a given link type.
+
+This is for files and for checking what a user typed. A live socket needs a program compiled on a live handle: the kernel takes VLAN
+tags out of frames, and only there does libpcap write the loads that ask for them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+from functools import lru_cache
+from typing import Any, Final
+
+from app.model.errors import CaptureError
+
+Instruction = tuple[int, int, int, int]  # code, jt, jf, k
+MAX_FILTER_TEXT: Final = 8192
+MAX_SNAPLEN: Final = 262_144
+_NAMES: Final = ("libpcap.so.1", "libpcap.so.0.8", "libpcap.so")
+_NETMASK_UNKNOWN: Final = 0xFFFFFFFF
+_DLT_RAW: Final = 12
+# LINKTYPE_ numbers whose DLT_ number is another one (libpcap, pcap-common.c).
+_DLT_OF: Final[dict[int, int]] = {101: _DLT_RAW, 14: _DLT_RAW, 100: 11, 102: 15, 103: 16, 106: 19}
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = (("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint32))
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_uint), ("instructions", ctypes.POINTER(_Instruction)))
+
+
+@lru_cache(maxsize=1)
+def _libpcap() -> Any:
+    found = ctypes.util.find_library("pcap") or ctypes.util.find_library("wpcap")
+    for name in (*_NAMES, found):
+        if not name:
+            continue
+        try:
+            library = ctypes.CDLL(name)
+        except OSError:
+            continue
+        library.pcap_open_dead.restype = ctypes.c_void_p
+        library.pcap_open_dead.argtypes = (ctypes.c_int, ctypes.c_int)
+        library.pcap_compile.argtypes = (
+            ctypes.c_void_p,
+            ctypes.POINTER(_Program),
+            ctypes.c_char_p,
+            ctypes.c_int,
+            ctypes.c_uint32,
+        )
+        library.pcap_geterr.restype = ctypes.c_char_p
+        library.pcap_geterr.argtypes = (ctypes.c_void_p,)
+        library.pcap_freecode.argtypes = (ctypes.POINTER(_Program),)
+        library.pcap_close.argtypes = (ctypes.c_void_p,)
+        return library
+    return None
+
+
+def compile_dead(text: str, link_type: int, snaplen: int = MAX_SNAPLEN) -> list[Instruction]:
+    """The optimised program; its return value for a match is `snaplen`.
+
+    Raises CaptureError: bad_filter with libpcap's own words, no_libpcap where the library is missing.
+    """
+    if "\0" in text or len(text) > MAX_FILTER_TEXT:
+        raise CaptureError("bad_filter", f"a filter is text of at most {MAX_FILTER_TEXT} characters without NUL")
+    library = _libpcap()
+    if library is None:
+        raise CaptureError(
+            "no_libpcap", "filters need libpcap, which is not installed here (Debian: apt install libpcap0.8)"
+        )
+    handle = library.pcap_open_dead(_DLT_OF.get(link_type, link_type), snaplen or MAX_SNAPLEN)
+    if not handle:
+        raise CaptureError("bad_filter", "libpcap is out of memory")
+    try:
+        program = _Program()
+        if library.pcap_compile(handle, ctypes.byref(program), text.encode(), 1, _NETMASK_UNKNOWN) != 0:
+            raise CaptureError("bad_filter", library.pcap_geterr(handle).decode("utf-8", "replace"))
+        try:
+            return [(i.code, i.jt, i.jf, i.k) for i in program.instructions[: program.length]]
+        finally:
+            library.pcap_freecode(ctypes.byref(program))
+    finally:
+        library.pcap_close(handle)
