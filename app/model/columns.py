@@ -52,7 +52,9 @@ PACKET: Final[Layout] = (
     ("vlan", "<u2"),  # outermost VLAN id, 0 if none
     ("interface", "<u2"),
     ("reason", "u1"),  # 0 = decoded, else why not: see app.model.layers.REASONS
-    ("kind", "u1"),  # bit 0: IP fragment; bit 1: not the first fragment; bit 2: one-way ICMP; bit 3: payload cut by the snap length
+    # bit 0: IP fragment; 1: not the first fragment; 2: one-way ICMP; 3: payload cut by the snap length; 4: no whole transport
+    # header, belongs to no flow; 5: retransmission; 6: out of order; 7: first packet of its flow
+    ("kind", "u1"),
     ("link_type", "<u2"),
     ("tunnel", "<u4"),  # hash of the outer headers' identity (VNI, TEID, key, outer addresses), 0 without a tunnel
     ("flow", "<i4"),  # row in the flow table, -1 where the packet belongs to none; filled in by the flow stage

@@ -1,0 +1,1 @@
+"""Floor 1: numbers over columns; no I/O."""

@@ -1,0 +1,74 @@
+"""Columns of the flow table's rows. All int64, so that a direction d (0: lower endpoint, 1: higher) is an offset: `row[PACKETS + d]`.
+
+Endpoints are in canonical order (address, then port); who the originator is stands in STATE.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# rows[slot, …]: two cache lines, touched for each packet
+A_HI: Final = 0
+A_LO: Final = 1
+B_HI: Final = 2
+B_LO: Final = 3
+KEY: Final = 4  # port a << 48 | port b << 32 | vlan << 16 | one-way << 15 | IP version << 8 | protocol
+TUNNEL: Final = 5  # tunnel id | depth << 32
+FIRST: Final = 6  # ns
+LAST: Final = 7
+PACKETS: Final = 8
+BYTES: Final = 10
+PAYLOAD: Final = 12
+FLOW_ID: Final = 14  # 0: the slot is free
+STATE: Final = 15
+ROW_COLUMNS: Final = 16
+
+# Bits of STATE
+SEEN_SHIFT: Final = 8  # per direction (8 bits each): history letters seen
+SEEN_SYN: Final = 1
+SEEN_SYN_ACK: Final = 2
+SEEN_ACK: Final = 4
+SEEN_DATA: Final = 8
+SEEN_FIN: Final = 16
+SEEN_RST: Final = 32
+FLAGS_SHIFT: Final = 16  # all TCP flags, direction a at 16, b at 24
+ORIGINATOR_B: Final = 1 << 32
+ORIGINATOR_CERTAIN: Final = 1 << 33
+CLOSED: Final = 1 << 34
+CHANGED_SHIFT: Final = 40  # number of the tick that last changed the row, 23 bits
+CHANGED_MASK: Final = (1 << 23) - 1
+
+# tcp[slot, …]: three cache lines; TCP only, but INTERFACE and HISTORY
+NEXT: Final = 0  # next sequence number expected, -1 = none seen
+ACK: Final = 2  # last acknowledgement, -1 = none seen
+NEXT_TIME: Final = 4
+ACK_TIME: Final = 6
+WINDOW: Final = 8
+DUPLICATES: Final = 10  # duplicate acknowledgements in a row
+SYN_TIME: Final = 12  # of the last SYN, 0 = none
+RTT: Final = 13  # ns, -1 = not seen
+BASE: Final = 14  # sequence number of the first packet, -1 = none seen
+RETRANSMISSIONS: Final = 16
+OUT_OF_ORDER: Final = 18
+INTERFACE: Final = 20
+HISTORY: Final = 21  # 24 letters
+TCP_COLUMNS: Final = 24
+
+# rolled[slot, …]: what the roll-ups have already counted
+ROLLED_COLUMNS: Final = 4  # packets a, b, bytes a, b
+
+# meta[…]: counters and cursors of the table
+NEXT_FLOW_ID: Final = 0
+FREE: Final = 1  # entries on the stack of free slots
+ACTIVE: Final = 2
+EVICTED: Final = 3
+HAND: Final = 4  # the eviction clock's hand
+ENDED: Final = 5  # records in the buffer of ended flows
+TICK: Final = 6
+CREATED: Final = 7
+TCP_PACKETS: Final = 8
+TCP_RETRANSMISSIONS: Final = 9
+CURSOR: Final = 10  # where a sweep goes on
+HIGH_WATER: Final = 11  # slots ever used
+RTT_COUNT: Final = 12  # handshakes measured, position in the ring of samples
+META_SIZE: Final = 16

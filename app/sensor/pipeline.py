@@ -1,0 +1,106 @@
+"""The way a packet goes, the same for live capture, replay and `analyze`: block → columns → flows → counts → packet store."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.flow.roll_ups import RollUps
+from app.flow.table import SECOND, FlowTable, Timeouts
+from app.stats.traffic import TrafficCounts
+from app.wire.block import Block
+from app.wire.decode import BATCH, Decoder
+
+SWEEP_NS: Final = 10 * SECOND  # of the capture's clock, between two sweeps for silent flows
+
+
+class Store(Protocol):
+    """What keeps raw frames (`app.sensor.packet_store`)."""
+
+    def add(
+        self, block: Block, packets: NDArray[np.void], heads: NDArray[np.uint8], flow_ids: NDArray[np.uint64]
+    ) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+class EndedFlows(Protocol):
+    """What takes the records of flows that ended (FLOW_DTYPE; valid during the call)."""
+
+    def __call__(self, records: NDArray[np.void]) -> None: ...
+
+
+class Pipeline:
+    """One capture's state. `feed` blocks, `expire` by the clock, `finish` at the end of a file."""
+
+    def __init__(
+        self,
+        max_flows: int,
+        store: Store | None = None,
+        on_ended: EndedFlows | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._max_flows = max_flows
+        self._timeouts = timeouts
+        self._on_ended = on_ended
+        self.store = store
+        self.counts = TrafficCounts()
+        self.roll_ups = RollUps()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: a new capture starts."""
+        self._decoder = Decoder()
+        self.table = FlowTable(self._max_flows, self._take_ended, self._timeouts)
+        self.counts.reset()
+        self.roll_ups.reset()
+        if self.store is not None:
+            self.store.clear()
+        self._last_sweep = 0
+        self._rolled_tick = 0
+
+    def feed(self, block: Block) -> None:
+        """Take all frames of a block."""
+        for start in range(0, len(block.frames), BATCH):
+            frames = block.frames[start : start + BATCH]
+            packets = self._decoder.decode(block.data, frames)
+            flow_ids, heads = self.table.update(packets)
+            self.counts.add(packets)
+            if self.store is not None:
+                self.store.add(Block(block.data, frames), packets, heads, flow_ids)
+        self._sweep_if_due(self._decoder.clock_ns)
+
+    def expire(self, now_ns: int) -> None:
+        """Live capture: time passes without packets too."""
+        self._sweep_if_due(now_ns)
+
+    def finish(self) -> None:
+        """The capture is over: all flows end."""
+        self.table.finish()
+
+    def close_tick(self) -> int:
+        """Bring the roll-ups up to date and close the tick; returns the number of the closed one."""
+        self.table.drain()
+        self.roll_ups.add_active(self.table, self._rolled_tick)
+        closed = self.table.next_tick()
+        self._rolled_tick = closed + 1
+        return closed
+
+    @property
+    def clock_ns(self) -> int:
+        """The capture's clock: time of the newest packet, 0 before the first."""
+        return self._decoder.clock_ns
+
+    def _sweep_if_due(self, now_ns: int) -> None:
+        if self._last_sweep == 0 or now_ns < self._last_sweep:
+            self._last_sweep = now_ns
+        elif now_ns - self._last_sweep >= SWEEP_NS:
+            self._last_sweep = now_ns
+            self.table.expire(now_ns)
+
+    def _take_ended(self, records: NDArray[np.void], rolled: NDArray[np.int64]) -> None:
+        self.roll_ups.add_ended(records, rolled)
+        if self._on_ended is not None:
+            self._on_ended(records)

@@ -1,0 +1,38 @@
+"""Decoding: a block's frames to `PACKET` records, with the little state that outlives a block."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.wire import decode_kernels as kernels
+from app.wire.records import PACKET_DTYPE
+
+BATCH: Final = 4096  # frames per call: their records (384 KiB) stay in the second-level cache until the flow stage reads them
+
+
+class Decoder:
+    """Keeps the ports of fragmented datagrams and the clock between blocks."""
+
+    def __init__(self) -> None:
+        self._fragment_keys = np.zeros(kernels.FRAGMENT_SLOTS, np.uint64)
+        self._fragment_ports = np.zeros(kernels.FRAGMENT_SLOTS, np.uint32)
+        self._clock = np.zeros(1, np.int64)
+        self._packets = np.zeros(BATCH, PACKET_DTYPE)
+
+    def decode(self, data: NDArray[np.uint8], frames: NDArray[np.void]) -> NDArray[np.void]:
+        """Records of at most BATCH frames (FRAME_DTYPE) that lie in `data`; valid until the next call."""
+        n = len(frames)
+        if n > BATCH:
+            raise ValueError(f"{n} frames at once: at most {BATCH}")
+        kernels.decode_block(
+            data, frames, n, self._packets, self._fragment_keys, self._fragment_ports, self._clock
+        )
+        return self._packets[:n]
+
+    @property
+    def clock_ns(self) -> int:
+        """Time of the last frame that had one; 0 before the first."""
+        return int(self._clock[0])
