@@ -119,14 +119,14 @@ class CaptureFile:
             self._first()
         head = bytes(self._view[: min(self._end, 64)])
         if not head:
-            raise self._refuse("empty_file", self.problem or "it is empty")
+            raise self._refuse(self.problem or "it is empty")
         if head[:4] == pcapng.MAGIC:
             return self._recognise_pcapng()
         if not pcap.is_pcap(head):
-            raise self._refuse("not_a_capture", self.problem or "it is not a capture file")
+            raise self._refuse(self.problem or "it is not a capture file")
         header = pcap.parse_header(head)
         if isinstance(header, str):
-            raise self._refuse("damaged_file", header)
+            raise self._refuse(header)
         walker = pcap.PcapWalker(header)
         walker.position = pcap.HEADER_SIZE
         return walker
@@ -139,14 +139,14 @@ class CaptureFile:
             self._skip += walker.skip
             self._hungry = stopped == pcap.Walked.MORE
             if not walker.sections and (walker.damage or self._at_end):
-                raise self._refuse("damaged_file", walker.damage or "it ends inside the first block")
+                raise self._refuse(walker.damage or "it ends inside the first block")
             if not self._hungry or self._skip or self._at_end:
                 break
             self._fill()
         return walker
 
-    def _refuse(self, code: str, why: str) -> CaptureError:
-        return CaptureError(code, f"{self.name} cannot be read: {why}; {_ALLOWED}")
+    def _refuse(self, why: str) -> CaptureError:
+        return CaptureError("bad_file", f"{self.name} cannot be read: {why}; {_ALLOWED}")
 
     def _first(self) -> None:
         """Fill the buffer's first stretch; short reads (a pipe) are repeated until a header is there."""
@@ -202,7 +202,7 @@ def open_file(
 ) -> CaptureFile:
     """Open a capture file; "-" is standard input. `bpf`: libpcap filter text, or a compiled program. `name`: for messages.
 
-    Raises CaptureError with one sentence: file_not_found, not_permitted, not_a_capture, empty_file, damaged_file, bad_filter.
+    Raises CaptureError with one sentence: bad_file, not_permitted, bad_filter, no_libpcap.
     """
     if not isinstance(path, (str, os.PathLike)):
         return CaptureFile(cast(Input, path), name or _printable(str(getattr(path, "name", "stream"))), None, bpf)
@@ -214,12 +214,12 @@ def open_file(
         stream = io.FileIO(os.fspath(path))
         size = os.fstat(stream.fileno()).st_size
     except FileNotFoundError:
-        raise CaptureError("file_not_found", f"{name} does not exist") from None
+        raise CaptureError("bad_file", f"{name} does not exist") from None
     except PermissionError:
         raise CaptureError("not_permitted", f"{name} may not be read by this user") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise CaptureError("not_a_capture", f"{name} cannot be read: {why}; {_ALLOWED}") from None
+        raise CaptureError("bad_file", f"{name} cannot be read: {why}; {_ALLOWED}") from None
     try:
         return CaptureFile(cast(Input, stream), name, size, bpf)
     except BaseException:

@@ -1,0 +1,129 @@
+"""Compiled loop over one block of a TPACKET_V3 ring (linux/if_packet.h: tpacket3_hdr, sockaddr_ll behind it)."""
+
+# mypy: disable-error-code="no-untyped-def,call-arg,var-annotated,assignment"
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+import numba
+import numpy as np
+from numba import types
+
+from app.wire.load_kernels import load16, load32
+from app.wire.records import FRAME_DTYPE
+
+# What a walk returns.
+DONE: Final = 0  # the ring block is read to its end
+FULL: Final = 1  # the array of frames is full
+UNKNOWN_INTERFACE: Final = 2  # the packet at the position came from an interface that is not in the table
+DAMAGED: Final = 3  # a header points out of its ring block: it is left
+
+# Places in the state array, in and out.
+POSITION: Final = 0
+LEFT: Final = 1  # packets of the ring block from the position on
+COUNT: Final = 2  # frames filled
+STATE_SIZE: Final = 3
+
+# Columns of the interface table.
+KERNEL_INDEX: Final = 0
+LINK_TYPE: Final = 1
+LOOPBACK: Final = 2
+COLUMNS: Final = 3
+
+HEADER: Final = 48  # tpacket3_hdr, aligned
+ADDRESS: Final = 20  # sockaddr_ll
+_VLAN_VALID: Final = 1 << 4
+_TPID_VALID: Final = 1 << 6
+_OUTGOING: Final = 4
+_RAW: Final = 101
+_ETHERNET: Final = 1
+_BIG: Final = sys.byteorder == "big"
+
+_BYTES: Final = types.Array(types.uint8, 1, "C")
+_LONGS: Final = types.Array(types.int64, 1, "C")
+_TABLE: Final = types.Array(types.int64, 2, "C")
+_FRAMES: Final = numba.from_dtype(FRAME_DTYPE)[::1]
+_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "cache": True, "error_model": "numpy"}
+
+
+@numba.njit(inline="always")
+def _u32(data, offset):
+    value = load32(data, offset)
+    if _BIG:
+        return value
+    return ((value & 0xFF) << 24) | ((value & 0xFF00) << 8) | ((value >> 8) & 0xFF00) | (value >> 24)
+
+
+@numba.njit(inline="always")
+def _u16(data, offset):
+    value = load16(data, offset)
+    if _BIG:
+        return value
+    return ((value & 0xFF) << 8) | (value >> 8)
+
+
+@numba.njit(types.int64(_BYTES, types.int64, _TABLE, types.int64, types.int64, _FRAMES, _LONGS), **_OPTIONS)
+def walk_ring_block(data, end, table, rows, fixed, frames, state):
+    """Packets of the ring block that ends at `end`, from state[POSITION] on, into frames from state[COUNT] on.
+
+    `table`: `rows` interfaces. `fixed`: the row of all packets, or -1: found by the kernel's number in each packet.
+    """
+    position, left, count = state[POSITION], state[LEFT], state[COUNT]
+    end = min(end, len(data))
+    row, status = max(fixed, 0), DONE
+    while left > 0:
+        if position < 0 or end - position < HEADER + ADDRESS:
+            status = DAMAGED
+            break
+        if count == len(frames):
+            status = FULL
+            break
+        if fixed < 0:
+            number = _u32(data, position + HEADER + 4)
+            if row >= rows or table[row, KERNEL_INDEX] != number:
+                row = 0
+                while row < rows and table[row, KERNEL_INDEX] != number:
+                    row += 1
+                if row == rows:
+                    status = UNKNOWN_INTERFACE
+                    break
+        following = _u32(data, position)
+        # A packet that a loopback interface sends comes twice; as libpcap, keep the one that was received.
+        if table[row, LOOPBACK] == 0 or np.int64(data[position + HEADER + 10]) != _OUTGOING:
+            begin = _u16(data, position + 24)
+            cap_len = _u32(data, position + 12)
+            wire_len = _u32(data, position + 16)
+            link_type = table[row, LINK_TYPE]
+            if link_type == _RAW:
+                before = min(_u16(data, position + 26) - begin, cap_len)
+                if before > 0:
+                    begin, cap_len, wire_len = begin + before, cap_len - before, wire_len - before
+            if cap_len > end - position - begin:
+                status = DAMAGED
+                break
+            flags = _u32(data, position + 20)
+            tci, tpid = 0, 0
+            if flags & _VLAN_VALID and link_type == _ETHERNET:
+                tci = _u32(data, position + 32) & 0xFFFF
+                tpid = _u16(data, position + 36) if flags & _TPID_VALID else 0x8100
+                wire_len += 4
+            frame = frames[count]
+            frame.ts = _u32(data, position + 4) * 1_000_000_000 + _u32(data, position + 8)
+            frame.offset = position + begin
+            frame.cap_len = cap_len
+            frame.wire_len = wire_len
+            frame.interface = row
+            frame.link_type = link_type
+            frame.vlan_tci = tci
+            frame.vlan_tpid = tpid
+            frame.reserved = 0
+            count += 1
+        left -= 1
+        if following == 0:
+            break
+        position += following
+    state[POSITION] = position
+    state[LEFT] = left
+    state[COUNT] = count
+    return status
