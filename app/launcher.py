@@ -57,6 +57,8 @@ def launch(settings: Settings) -> Launched:
     Must run before any thread is started: capabilities are a thread's.
     """
     user = choose_user(os.environ, settings.run_as, PROJECT)
+    caller = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
+    started_by = int(caller) if caller.isdigit() else os.getuid()
     sensor_environment = prepare(settings, user)
     broker, process = _start_broker(settings, user, sensor_environment)
     receiver = Receiver(broker)
@@ -72,7 +74,7 @@ def launch(settings: Settings) -> Launched:
         can_capture=bool(ready["can_capture"]),
         why_not=ready["why_not"],
         warning=user.warning,
-        started_by=user.uid,
+        started_by=started_by,
     )
 
 

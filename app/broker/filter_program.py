@@ -1,7 +1,7 @@
-"""One BPF program for several interfaces, from libpcap's compiler.
+"""The BPF program for an interface, or for all of them, from libpcap's compiler.
 
 libpcap must compile on a live device: the kernel takes VLAN tags out of the frames, and only there does libpcap write the loads that ask the kernel
-for them. A program fits one kind of link header; where interfaces differ (`any`), the programs are put behind a jump table on the device's
+for them. A program fits one kind of link header; for `any`, where interfaces differ, programs are put behind a jump table on the device's
 hardware type, which the kernel offers as a load (SKF_AD_HATYPE). Frames of a device of any other kind do not match.
 """
 
@@ -11,7 +11,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from app.broker.packet_socket import ETHERNET, RAW_IP, Interface
+from app.broker.packet_socket import ETHERNET, RAW_IP, WIRELESS, Interface
 from app.model.errors import CaptureError
 
 Instruction = tuple[int, int, int, int]  # code, jt, jf, k
@@ -63,61 +63,54 @@ def _library() -> Any:
 
 
 def compile_program(
-    wanted: Sequence[Interface], known: Sequence[Interface], text: str, snaplen: int, live: bool
+    interface: Interface, known: Sequence[Interface], text: str, snaplen: int, live: bool
 ) -> list[Instruction]:
-    """The program for the interfaces in `wanted` (`any` among them stands for all `known` and those to come).
+    """The program for an interface; index 0 stands for all, those `known` and those to come.
 
     Without `live` (no rights) it is compiled for the link type only: good to learn whether the text is a filter, not to attach.
     Raises CaptureError `bad_filter` with libpcap's words, `no_libpcap`, `not_supported`. Runs libpcap in this process.
     """
     library = _library()
 
-    def run(interface: Interface | None, link: int) -> list[Instruction]:
-        handle = _live_handle(library, interface, snaplen) if live and interface is not None else None
+    def run(device: Interface | None, link: int) -> list[Instruction]:
+        handle = _live_handle(library, device, snaplen) if live and device is not None else None
         if handle is not None and library.pcap_datalink(handle) in _COOKED:
             library.pcap_close(handle)
             handle = None
         return _compile(library, handle or library.pcap_open_dead(link, snaplen or MAX_SNAPLEN), text)
 
-    return join(_programs(wanted, known, run))
+    if interface.index == 0:
+        return join(_for_all(known, run))
+    if interface.hardware in ETHERNET:
+        return run(interface, _DLT_EN10MB)
+    if interface.hardware in RAW_IP:
+        return run(None, _DLT_RAW)
+    if interface.hardware in WIRELESS:
+        return run(interface, WIRELESS[interface.hardware])
+    raise CaptureError(
+        "not_supported",
+        f"{interface.name}: no filters on devices of hardware type {interface.hardware}; capture without one",
+    )
 
 
-def _programs(
-    wanted: Sequence[Interface], known: Sequence[Interface], run: Callable[[Interface | None, int], list[Instruction]]
+def _for_all(
+    known: Sequence[Interface], run: Callable[[Interface | None, int], list[Instruction]]
 ) -> dict[tuple[int, ...], list[Instruction]]:
     """Hardware types → their program."""
-    if any(interface.index == 0 for interface in wanted):
-        first = next((one for one in known if one.hardware in ETHERNET and one.up), None)
-        programs = {tuple(sorted(ETHERNET)): run(first, _DLT_EN10MB)}
-        try:
-            programs[tuple(sorted(RAW_IP))] = run(None, _DLT_RAW)
-        except CaptureError:
-            pass  # a filter on Ethernet fields has no meaning there: such frames do not match
-        return programs
-    programs = {}
-    for interface in wanted:
-        if interface.hardware in ETHERNET:
-            group, link, device = tuple(sorted(ETHERNET)), _DLT_EN10MB, interface
-        elif interface.hardware in RAW_IP:
-            group, link, device = tuple(sorted(RAW_IP)), _DLT_RAW, None
-        elif interface.link_type is not None:
-            group, link, device = (interface.hardware,), interface.link_type, interface
-        else:
-            raise CaptureError(
-                "not_supported", f"{interface.name}: devices of hardware type {interface.hardware} are not known"
-            )
-        if group not in programs:
-            programs[group] = run(device, link)
+    ethernet = next((one for one in known if one.hardware in ETHERNET and one.up), None)
+    programs = {tuple(sorted(ETHERNET)): run(ethernet, _DLT_EN10MB)}
+    try:
+        programs[tuple(sorted(RAW_IP))] = run(None, _DLT_RAW)
+    except CaptureError:
+        pass  # a filter on Ethernet fields has no meaning there: such frames do not match
     return programs
 
 
 def join(programs: dict[tuple[int, ...], list[Instruction]]) -> list[Instruction]:
-    """One program: the only one there is, or all behind a jump table on the hardware type.
+    """All programs behind a jump table on the hardware type; other types do not match.
 
     Jumps of a test reach 255 instructions, an unconditional one any distance; so each test jumps over one unconditional jump.
     """
-    if len(programs) == 1:
-        return next(iter(programs.values()))
     joined: list[Instruction] = [(_LOAD_WORD, 0, 0, _HARDWARE_TYPE)]
     tests = [(hardware, index) for index, group in enumerate(programs) for hardware in group]
     bodies = list(programs.values())

@@ -21,7 +21,6 @@ from app.broker.packet_socket import Interface, find_interface, interfaces, open
 from app.model.errors import CaptureError, PrivilegeError
 
 COMPILE_SECONDS: Final = 3.0
-_MAX_INTERFACES: Final = 64
 _MAX_ANSWER: Final = 200 * 1024
 
 Answer = tuple[dict[str, Any], list[socket.socket]]
@@ -52,33 +51,20 @@ class Jobs:
         if not isinstance(name, str):
             raise CaptureError("bad_command", "the interface of a job is its name")
         interface = find_interface(name)
-        if interface.link_type is None:
-            raise CaptureError("not_supported", f"{name}: devices of hardware type {interface.hardware} are not known")
         if not self.can_capture and self.why_not:
             raise CaptureError("not_permitted", self.why_not)
         opened = open_socket()
-        return {
-            "type": "opened",
-            "ok": True,
-            "index": interface.index,
-            "link_type": interface.link_type,
-            "up": interface.up,
-        }, [opened]
+        return {"type": "opened", "ok": True, "index": interface.index, "up": interface.up}, [opened]
 
     def _compile(self, job: dict[str, Any]) -> dict[str, Any]:
-        names, text, snaplen = job.get("interfaces"), job.get("filter"), job.get("snaplen", 0)
-        if (
-            not isinstance(names, list)
-            or not 0 < len(names) <= _MAX_INTERFACES
-            or not all(isinstance(n, str) for n in names)
-        ):
-            raise CaptureError("bad_command", "the interfaces of a job are a list of names")
+        name, text, snaplen = job.get("interface"), job.get("filter"), job.get("snaplen", 0)
+        if not isinstance(name, str):
+            raise CaptureError("bad_command", "the interface of a job is its name")
         if not isinstance(text, str) or "\0" in text or len(text) > MAX_FILTER:
             raise CaptureError("bad_filter", f"a filter is text of at most {MAX_FILTER} characters without NUL")
         if type(snaplen) is not int or not 0 <= snaplen <= MAX_SNAPLEN:
             raise CaptureError("bad_command", f"a snap length is a whole number 0..{MAX_SNAPLEN}")
-        wanted = [find_interface(name) for name in names]
-        return compile_in_child(wanted, interfaces(), text, snaplen, self.can_capture, self._interrupt)
+        return compile_in_child(find_interface(name), interfaces(), text, snaplen, self.can_capture, self._interrupt)
 
 
 def _refusal(code: str, message: str) -> dict[str, Any]:
@@ -86,7 +72,7 @@ def _refusal(code: str, message: str) -> dict[str, Any]:
 
 
 def compile_in_child(
-    wanted: Sequence[Interface], known: Sequence[Interface], text: str, snaplen: int, live: bool, interrupt: int
+    wanted: Interface, known: Sequence[Interface], text: str, snaplen: int, live: bool, interrupt: int
 ) -> dict[str, Any]:
     """Fork, compile, answer. Raises CaptureError where the child crashed or took too long."""
     reader, writer = os.pipe()
@@ -124,7 +110,7 @@ def _read_answer(reader: int, interrupt: int) -> bytes:
 
 
 def _compile_and_exit(
-    wanted: Sequence[Interface], known: Sequence[Interface], text: str, snaplen: int, live: bool, writer: int
+    wanted: Interface, known: Sequence[Interface], text: str, snaplen: int, live: bool, writer: int
 ) -> None:
     """The child's whole life."""
     try:

@@ -18,10 +18,10 @@ _SIOCGIFHWADDR: Final = 0x8927
 _IFF_UP: Final = 1
 _NAME_MAX: Final = 15  # IFNAMSIZ without its NUL
 
-# ARPHRD_ numbers of <linux/if_arp.h> and the LINKTYPE_ of what a raw packet socket delivers on such a device.
-ETHERNET: Final = frozenset({1, 772})  # Ethernet, loopback
-RAW_IP: Final = frozenset({512, 519, 768, 769, 776, 65534})  # PPP, RAWIP, IPIP, IP6IP6, SIT, NONE (tun)
-_LINK_TYPES: Final = {801: 105, 802: 119, 803: 127}  # 802.11 bare, with Prism header, with radiotap
+# ARPHRD_ numbers of <linux/if_arp.h>.
+ETHERNET: Final = frozenset({1, 772})  # Ethernet; loopback, which has an Ethernet header of zeros
+RAW_IP: Final = frozenset({512, 519, 768, 769, 776, 65534})  # PPP, RAWIP, TUNNEL, TUNNEL6, SIT, NONE (tun)
+WIRELESS: Final = {801: 105, 802: 119, 803: 127}  # 802.11 bare, with Prism header, with radiotap → DLT_
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +33,9 @@ class Interface:
     hardware: int  # ARPHRD_ number; -1 for `any`
     up: bool
 
-    @property
-    def link_type(self) -> int | None:
-        """LINKTYPE_ number of its frames, None where this program has none. `any` delivers each interface's own; Ethernet stands for it."""
-        if self.hardware in ETHERNET or self.index == 0:
-            return 1
-        if self.hardware in RAW_IP:
-            return 101
-        return _LINK_TYPES.get(self.hardware)
-
 
 def find_interface(name: str) -> Interface:
-    """Raises CaptureError `no_such_interface` with the kernel's words, or `not_supported`."""
+    """Raises CaptureError `no_such_interface` with the kernel's words."""
     if name == ANY:
         return Interface(ANY, 0, -1, True)
     if not name or len(name.encode()) > _NAME_MAX or not name.isprintable() or "/" in name:
