@@ -1,0 +1,82 @@
+"""Held packets as rows of the packet list: columns copied, plus the first bytes of payload with card numbers masked.
+
+Frames without IP have no payload by layer 4; of them the bytes after the link header are shown, and their EtherType.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.model.layers import LAYER_BIT
+from app.wire.card_mask import hidden_positions
+from app.wire.records import PACKET_ROW_DTYPE
+
+PAYLOAD_BYTES: Final = 64
+_LOOKAHEAD: Final = 40  # bytes beyond the shown ones, so that a card number cut by the edge is still recognised
+_ETHERNET, _SLL, _SLL2 = 1, 113, 276
+_TAGS: Final = (0x8100, 0x88A8, 0x9100)
+_SMALLEST_ETHER_TYPE: Final = 0x0600  # below: the length field of IEEE 802.3
+_MOST_TAGS: Final = 8
+
+
+def packet_rows(records: NDArray[np.void], frames: Sequence[bytes]) -> NDArray[np.void]:
+    """PACKET_ROW of held records (`STORED_DTYPE`) and their frames."""
+    rows = np.zeros(len(records), PACKET_ROW_DTYPE)
+    for name in set(PACKET_ROW_DTYPE.names or ()) & set(records.dtype.names or ()):
+        rows[name] = records[name]
+    payload = np.zeros((len(records), PAYLOAD_BYTES), np.uint8)
+    layers = records["layers"].tolist()
+    has_payload = ((records["ip_version"] != 0) & (records["layers"] & LAYER_BIT["arp"] == 0)).tolist()
+    starts, lengths = records["payload_offset"].tolist(), records["payload_len"].tolist()
+    link_types = records["link_type"].tolist()
+    for place, frame in enumerate(frames):
+        start = starts[place]
+        end = min(len(frame), start + lengths[place])
+        if not has_payload[place]:
+            ether_type, start = network_header(frame, link_types[place])
+            end = len(frame)
+            rows["ether_type"][place] = ether_type
+            if layers[place] & LAYER_BIT["arp"] and start + 8 <= end:
+                rows["arp_operation"][place] = min(int.from_bytes(frame[start + 6 : start + 8], "big"), 255)
+        if start >= end:
+            continue
+        shown = masked_start(frame[:end], start, PAYLOAD_BYTES)
+        payload[place, : len(shown)] = np.frombuffer(shown, np.uint8)
+        rows["payload_kept"][place] = len(shown)
+    rows["payload"] = payload.view("V64").reshape(-1)
+    return rows
+
+
+def masked_start(data: bytes, start: int, length: int) -> bytes:
+    """`length` bytes of `data` from `start`, with the card numbers that touch them masked."""
+    begin = max(0, start - _LOOKAHEAD)
+    near = data[begin : start + length + _LOOKAHEAD]
+    hidden = hidden_positions(near)
+    if hidden:
+        masked = bytearray(near)
+        for place in hidden:
+            masked[place] = ord("*")
+        near = bytes(masked)
+    return near[start - begin : start - begin + length]
+
+
+def network_header(frame: bytes, link_type: int) -> tuple[int, int]:
+    """(EtherType or 0, where the network header starts) of a frame; (0, 0) for link types that name none."""
+    if link_type == _SLL:
+        return int.from_bytes(frame[14:16], "big"), 16
+    if link_type == _SLL2:
+        return int.from_bytes(frame[0:2], "big"), 20
+    if link_type != _ETHERNET:
+        return 0, 0
+    at = 12
+    ether_type = int.from_bytes(frame[at : at + 2], "big")
+    for _ in range(_MOST_TAGS):
+        if ether_type not in _TAGS:
+            break
+        at += 4
+        ether_type = int.from_bytes(frame[at : at + 2], "big")
+    return (ether_type if ether_type >= _SMALLEST_ETHER_TYPE else 0), at + 2
