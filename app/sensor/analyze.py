@@ -1,0 +1,73 @@
+"""`python -m app analyze FILE… [--json]`: each capture through the pipeline of the live sensor."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.capture.pcap_file import open_file
+from app.capture.source import Source
+from app.model.errors import CaptureError
+from app.sensor.document import capture_document, capture_report, coverage_document
+from app.sensor.pipeline import Pipeline
+from app.sensor.summary import summary_lines
+
+# A table this large holds the flows of any capture a person looks at; beyond it flows are ended early, counted, and still reported.
+MAX_FLOWS: Final = 1 << 18
+
+
+def run(args: Namespace) -> int:
+    """Exit status 0, or 1 when a file could not be read."""
+    failed = False
+    for name in args.files:
+        try:
+            document = analyze(name) if args.json else summarize(name)
+        except CaptureError as error:
+            failed = True
+            if args.json:
+                print(json.dumps({"capture": {"file": name, "error": error.message}}), flush=True)
+            else:
+                print(f"netglass: {error.message}", file=sys.stderr, flush=True)
+            continue
+        print(document, flush=True)
+    return 1 if failed else 0
+
+
+def analyze(name: str) -> str:
+    """The document of one capture as a line of JSON."""
+    flows: list[NDArray[np.void]] = []
+    pipeline = Pipeline(MAX_FLOWS, on_ended=lambda records: flows.append(records.copy()))
+    source = _through(name, pipeline)
+    try:
+        report: dict[str, Any] = capture_report(name, pipeline, source, flows)
+    finally:
+        source.close()
+    return json.dumps(report, allow_nan=False, separators=(",", ":"))
+
+
+def summarize(name: str) -> str:
+    """The summary of one capture for a person."""
+    pipeline = Pipeline(MAX_FLOWS)
+    source = _through(name, pipeline)
+    try:
+        capture = capture_document(name, pipeline, source)
+        return "\n".join(summary_lines(capture, coverage_document(pipeline, source), pipeline)) + "\n"
+    finally:
+        source.close()
+
+
+def _through(name: str, pipeline: Pipeline) -> Source:
+    """All packets of a file; the source is returned open, for its statistics."""
+    source = open_file(name)
+    while (block := source.read()) is not None or not source.finished:
+        if block is not None:
+            pipeline.feed(block)
+            source.release(block)
+    pipeline.close_tick()
+    pipeline.finish()
+    return source

@@ -1,0 +1,171 @@
+"""The JSON document of `analyze --json` (one capture), made from a pipeline that has seen the whole file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.capture.source import Source
+from app.flow.community_id import community_id
+from app.model.layers import CONN_STATES, protocol_name
+from app.model.timestamps import rfc3339
+from app.sensor.pipeline import Pipeline
+from app.wire.addresses import format_address
+from app.wire.records import FLOW_DTYPE
+
+_TCP_FLAG_LETTERS: Final = "FSRPAUEC"  # FIN SYN RST PSH ACK URG ECE CWR, from the lowest bit
+_COLUMN: Final = {name: i for i, name in enumerate(FLOW_DTYPE.names or ())}
+LINK_TYPE_NAMES: Final = {
+    0: "NULL",
+    1: "EN10MB",
+    6: "IEEE802_5",
+    8: "SLIP",
+    9: "PPP",
+    10: "FDDI",
+    50: "PPP_SERIAL",
+    51: "PPP_ETHER",
+    100: "ATM_RFC1483",
+    101: "RAW",
+    104: "C_HDLC",
+    105: "IEEE802_11",
+    107: "FRELAY",
+    108: "LOOP",
+    109: "ENC",
+    113: "LINUX_SLL",
+    117: "PFLOG",
+    119: "IEEE802_11_PRISM",
+    123: "SUNATM",
+    127: "IEEE802_11_RADIO",
+    129: "ARCNET_LINUX",
+    138: "APPLE_IP_OVER_IEEE1394",
+    163: "IEEE802_11_AVS",
+    192: "PPI",
+    226: "IPNET",
+    228: "IPV4",
+    229: "IPV6",
+    239: "NFLOG",
+    242: "IPOIB",
+    258: "PKTAP",
+    276: "LINUX_SLL2",
+}
+
+
+def link_type_name(number: int) -> str:
+    """libpcap's name of a link type, without DLT_; the number where it has none that we know."""
+    return LINK_TYPE_NAMES.get(number, str(number))
+
+
+def packed(hi: int, lo: int, ip_version: int) -> bytes:
+    """The address as 4 or 16 bytes."""
+    if ip_version == 4:
+        return (lo & 0xFFFFFFFF).to_bytes(4, "big")
+    return (hi << 64 | lo).to_bytes(16, "big")
+
+
+def flag_letters(flags: int) -> str:
+    return "".join(letter for bit, letter in enumerate(_TCP_FLAG_LETTERS) if flags >> bit & 1)
+
+
+def finite(value: float) -> float | None:
+    """None for NaN: not measured."""
+    return None if value != value else round(value, 4)
+
+
+def flow_document(row: tuple[Any, ...]) -> dict[str, Any]:
+    """One flow of the document from one FLOW record (as a tuple). src = originator; bytes are frame bytes on the wire."""
+
+    def of(name: str) -> Any:
+        return row[_COLUMN[name]]
+
+    version, protocol = of("ip_version"), of("protocol")
+    src, dst = (of("src_hi"), of("src_lo"), version), (of("dst_hi"), of("dst_lo"), version)
+    one_way, tcp = bool(of("kind") & 4), protocol == 6
+    ported = protocol in (6, 17, 132)
+    return {
+        "flow_id": str(of("flow_id")),
+        "community_id": community_id(
+            packed(*src), packed(*dst), protocol, of("src_port"), of("dst_port"), one_way=one_way
+        ),
+        "protocol": protocol_name(protocol),
+        "src_ip": format_address(*src),
+        "src_port": of("src_port") if ported else None,
+        "dst_ip": format_address(*dst),
+        "dst_port": of("dst_port") if ported else None,
+        "icmp_type": of("src_port") if protocol in (1, 58) else None,
+        "vlan": of("vlan") or None,
+        "tunnel_depth": of("depth"),
+        "start": rfc3339(of("start")),
+        "end": rfc3339(of("end")),
+        "src_packets": of("src_packets"),
+        "dst_packets": of("dst_packets"),
+        "src_bytes": of("src_bytes"),
+        "dst_bytes": of("dst_bytes"),
+        "src_payload_bytes": of("src_payload"),
+        "dst_payload_bytes": of("dst_payload"),
+        "tcp_flags": flag_letters(of("src_flags") | of("dst_flags")) if tcp else None,
+        "state": CONN_STATES[of("conn_state")],
+        "history": of("history").decode("ascii", "replace"),
+        "app": None,
+        "category": None,
+        "server_name": None,
+        "ja4": None,
+        "entropy_src": finite(of("src_entropy")),
+        "entropy_dst": finite(of("dst_entropy")),
+        "rtt_ms": of("rtt_ns") / 1e6 if of("rtt_ns") >= 0 else None,
+        "retransmissions": of("src_retransmissions") + of("dst_retransmissions") if tcp else None,
+        "out_of_order": of("src_out_of_order") + of("dst_out_of_order") if tcp else None,
+    }
+
+
+def capture_document(name: str, pipeline: Pipeline, source: Source) -> dict[str, Any]:
+    """The `capture` part: what the file is, and what could not be decoded, by reason."""
+    counts = pipeline.counts
+    first, last = counts.first_ns or 0, counts.last_ns or 0
+    timed = first > 0
+    return {
+        "file": name,
+        "packets": counts.packets,
+        "bytes": counts.bytes,
+        "first": rfc3339(first) if timed else None,
+        "last": rfc3339(last) if timed else None,
+        "duration": (last - first) / 1e9 if timed else None,
+        "linktypes": sorted({link_type_name(i.link_type) for i in source.interfaces}),
+        "truncated": source.truncated,
+        "undecoded": counts.undecoded(),
+    }
+
+
+def coverage_document(pipeline: Pipeline, source: Source) -> dict[str, Any]:
+    """What a conclusion rests on: seen, decoded, lost."""
+    undecoded = sum(pipeline.counts.undecoded().values())
+    return {
+        "packets_seen": pipeline.counts.packets,
+        "packets_decoded": pipeline.counts.packets - undecoded,
+        "kernel_drops": source.statistics().kernel_drops,
+        "queue_drops": 0,
+        "payload_bytes_scanned": 0,
+        "payload_bytes_skipped": 0,
+        "flows_evicted": pipeline.table.evicted,
+    }
+
+
+def capture_report(
+    name: str, pipeline: Pipeline, source: Source, flows: Iterable[NDArray[np.void]]
+) -> dict[str, Any]:
+    """The whole document."""
+    records = [row for part in flows for row in part.tolist()]
+    records.sort(key=lambda row: row[_COLUMN["flow_id"]])
+    return {
+        "capture": capture_document(name, pipeline, source),
+        "protocols": {layer: packets for layer, packets, _ in pipeline.counts.layers()},
+        "flows": [flow_document(row) for row in records],
+        "dns": [],
+        "tls": [],
+        "http": [],
+        "alerts": [],
+        "cards": [],
+        "coverage": coverage_document(pipeline, source),
+    }

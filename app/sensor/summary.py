@@ -1,0 +1,88 @@
+"""The text summary that `analyze` prints for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.model.layers import REASONS
+from app.sensor.pipeline import Pipeline
+from app.wire.addresses import V4_PREFIX, format_address
+
+
+def size_text(octets: float) -> str:
+    """Bytes with a unit of 1000, as network equipment counts."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if octets < 1000:
+            return f"{octets:.0f} {unit}" if unit == "B" else f"{octets:.1f} {unit}"
+        octets /= 1000
+    return f"{octets:.1f} TB"
+
+
+def table(title: str, header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
+    """Lines of an aligned table; numbers to the right. Nothing for no rows."""
+    if not rows:
+        return []
+    cells = [tuple(f"{c:,}" if isinstance(c, int) else str(c) for c in row) for row in rows]
+    widths = [max(len(header[i]), *(len(row[i]) for row in cells)) for i in range(len(header))]
+    right = [isinstance(c, int) for c in rows[0]]
+
+    def line(parts: tuple[str, ...]) -> str:
+        return "  " + "  ".join(
+            p.rjust(w) if r else p.ljust(w) for p, w, r in zip(parts, widths, right, strict=True)
+        ).rstrip()
+
+    return ["", title, line(header), *(line(row) for row in cells)]
+
+
+def host_text(hi: int, lo: int) -> str:
+    """Roll-ups keep signed halves and no version: the mapped prefix tells IPv4."""
+    hi, lo = hi & (1 << 64) - 1, lo & (1 << 64) - 1
+    mapped = hi == 0 and lo & ~0xFFFFFFFF == V4_PREFIX
+    return format_address(hi, lo, 4 if mapped else 6) or ""
+
+
+def summary_lines(capture: dict[str, Any], coverage: dict[str, Any], pipeline: Pipeline, top: int = 10) -> list[str]:
+    """The report of one capture."""
+    counts, table_, rolls = pipeline.counts, pipeline.table, pipeline.roll_ups
+    duration = capture["duration"] or 0.0
+    lines = [
+        f"{capture['file']}: {counts.packets:,} packets, {size_text(counts.bytes)} on the wire"
+        + (", TRUNCATED: the file ends inside a record or is damaged" if capture["truncated"] else ""),
+        f"  link types  {', '.join(capture['linktypes']) or 'none'}",
+    ]
+    if capture["first"]:
+        lines.append(f"  from        {capture['first']} to {capture['last']} ({duration:.3f} s)")
+    if duration > 0:
+        lines.append(
+            f"  rate        {counts.packets / duration:,.0f} packets/s, {counts.bytes * 8 / duration / 1e6:,.3f} Mbit/s"
+        )
+    lines.append(f"  flows       {table_.created:,}, evicted {table_.evicted:,}")
+    if table_.tcp_packets:
+        share = 100 * table_.tcp_retransmissions / table_.tcp_packets
+        lines.append(f"  TCP         {table_.tcp_packets:,} segments, {table_.tcp_retransmissions:,} retransmitted ({share:.2f} %)")
+    rtts = sorted(table_.handshake_rtts().tolist())
+    if rtts:
+        lines.append(
+            f"  RTT         median {rtts[len(rtts) // 2] / 1e6:.3f} ms, 95 % below {rtts[len(rtts) * 95 // 100] / 1e6:.3f} ms"
+            f" (last {len(rtts):,} handshakes)"
+        )
+    lines += table(
+        "Layers", ("layer", "frames", "bytes"), [(n, p, b) for n, p, b in counts.layers()]
+    )
+    lines += table(
+        "Hosts",
+        ("address", "packets sent", "received", "bytes sent", "received"),
+        [(host_text(r[0], r[1]), *r[3:7]) for r in rolls.top_hosts(top).tolist()],
+    )
+    lines += table(
+        "Conversations",
+        ("a", "b", "packets", "bytes"),
+        [(host_text(r[0], r[1]), host_text(r[2], r[3]), r[5], r[6]) for r in rolls.top_conversations(top).tolist()],
+    )
+    lines += table(
+        "Ports of the responders", ("protocol", "port", "packets", "bytes"), [(p, str(n), a, b) for p, n, a, b in rolls.top_ports(top)]
+    )
+    undecoded = [(reason, counts.undecoded().get(reason, 0)) for reason in REASONS[1:]]
+    lines += table("Not decoded to the innermost header", ("reason", "frames"), [r for r in undecoded if r[1]])
+    lines += ["", f"Coverage: {coverage['packets_decoded']:,} of {coverage['packets_seen']:,} packets decoded"]
+    return lines
