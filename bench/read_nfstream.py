@@ -1,0 +1,19 @@
+"""Rival: nfstream meters the flows of a file. `python read_nfstream.py N_DISSECTIONS FILE`."""
+
+import sys
+
+from nfstream import NFStreamer
+
+
+def main() -> None:
+    dissections, path = sys.argv[1:]
+    streamer = NFStreamer(source=path, n_dissections=int(dissections), statistical_analysis=False, n_meters=1)
+    packets = flows = 0
+    for flow in streamer:
+        flows += 1
+        packets += flow.bidirectional_packets
+    print(f"{packets} packets {flows} flows")
+
+
+if __name__ == "__main__":
+    main()
