@@ -40,7 +40,6 @@ class Launched:
     """What the web process needs to know of its broker."""
 
     receiver: Receiver  # of the broker's messages; give it to app.link.broker_links.BrokerLinks
-    broker: socket.socket
     broker_pid: int
     uid: int  # of this process and the sensor, now
     user: str
@@ -66,7 +65,6 @@ def launch(settings: Settings) -> Launched:
     drop(user)
     return Launched(
         receiver=receiver,
-        broker=broker,
         broker_pid=int(ready["pid"]),
         uid=user.uid,
         user=user.name,

@@ -17,9 +17,9 @@ from app.model.errors import ProtocolError
 class BrokerLinks:
     """One reader at a time calls `next_link`; `quit` may come from any thread."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._receiver = Receiver(sock)
+    def __init__(self, receiver: Receiver) -> None:
+        """`receiver`: of the socket to the broker, with what it has read already."""
+        self._receiver = receiver
         self._why_gone: str | None = None
         self.ended = False  # no link will ever come again
         self.restarts = 0  # of the sensor, as the broker counts them
@@ -62,8 +62,8 @@ class BrokerLinks:
     def quit(self) -> None:
         """End the sensor and the broker."""
         try:
-            send(self._sock, {"type": "quit"})
-            self._sock.shutdown(socket.SHUT_WR)
+            send(self._receiver.socket, {"type": "quit"})
+            self._receiver.socket.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it is gone already
         self.ended = True

@@ -43,14 +43,14 @@ class Receiver:
     """Reads messages from one socket. Never blocks in `recv`: it waits in `select`, which is green where the process is."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+        self.socket = sock
         self._decoder = FrameDecoder(MAX_MESSAGE)
         self._descriptors: deque[int] = deque()
         self._ready: deque[tuple[dict[str, Any], list[int]]] = deque()
         self.ended = False
 
     def fileno(self) -> int:
-        return self._sock.fileno()
+        return self.socket.fileno()
 
     def receive(self, timeout: float | None = None) -> tuple[dict[str, Any], list[int]] | None:
         """The next message with its descriptors (now the caller's to close). None: the end, or nothing within `timeout` seconds;
@@ -59,7 +59,7 @@ class Receiver:
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._ready and not self.ended:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            readable, _, _ = select.select([self._sock], [], [], left)
+            readable, _, _ = select.select([self.socket], [], [], left)
             if not readable:
                 return None
             self.fill()
@@ -74,7 +74,7 @@ class Receiver:
     def fill(self) -> None:
         """Read what is there, without waiting. Raises ProtocolError."""
         try:
-            data, rights, flags, _ = self._sock.recvmsg(65536, socket.CMSG_SPACE(MAX_DESCRIPTORS * 4), _FLAGS)
+            data, rights, flags, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(MAX_DESCRIPTORS * 4), _FLAGS)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import msgpack
 
-from app.link.frames import MAX_FRAME
 from app.model.columns import LAYOUTS, Layout
 from app.model.errors import ProtocolError
 
@@ -115,7 +114,6 @@ def decode(payload: bytes) -> Message:
             strict_map_key=True,
             list_hook=count.add,
             object_hook=count.add,
-            max_buffer_size=MAX_FRAME,
             max_ext_len=0,
         )
     except ProtocolError:

@@ -1,0 +1,89 @@
+"""The sensor's main: prove that no right is left, say hello, run the loop. The broker starts it; `--warm` only compiles the kernels."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import signal
+import sys
+
+from app import privileges
+from app.link.channel import SensorEnd
+from app.link.messages import hello
+from app.model.errors import NetglassError
+from app.sensor.broker_client import BrokerClient, inherited
+from config import Settings
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="app.sensor", description="The capturing process; the broker starts it.")
+    parser.add_argument("--warm", action="store_true", help="compile the kernels and end")
+    parser.add_argument("--link", type=int, help="inherited descriptor of the link to the web process")
+    parser.add_argument("--broker", type=int, help="inherited descriptor of the socket to the broker")
+    parser.add_argument("--parent", type=int, help="process id of the broker")
+    arguments = parser.parse_args(argv)
+    if not arguments.warm and None in (arguments.link, arguments.broker, arguments.parent):
+        parser.error("--link, --broker and --parent are needed")
+    return arguments
+
+
+def _warm() -> int:
+    from app.sensor.kernels_warm import compile_all
+
+    def show(done: int, total: int, text: str) -> None:
+        end = "\n" if done >= total or not sys.stdout.isatty() else "\r"
+        print(f"Compiling kernels {done}/{total}: {text}".ljust(78), end=end, flush=True)
+
+    compile_all(show)
+    return 0
+
+
+def _run(arguments: argparse.Namespace, settings: Settings) -> None:
+    # Imported after the rights are gone: NumPy and numba bring a lot of code.
+    from app.sensor.capture_control import CaptureControl
+    from app.sensor.commands import Commands
+    from app.sensor.live_source import LiveSources
+    from app.sensor.loop import Loop
+    from app.sensor.packet_store import PacketStore
+    from app.sensor.pipeline import Pipeline
+    from app.sensor.snapshot import SnapshotMaker
+
+    broker = BrokerClient(inherited(arguments.broker))
+    link = SensorEnd(inherited(arguments.link))
+    link.send(hello(os.getpid(), secrets.token_hex(8)))
+    store = PacketStore(settings.packet_store_mb << 20)
+    snapshots = SnapshotMaker()
+    pipeline = Pipeline(settings.max_flows, store, snapshots.take_ended)
+    live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
+
+    def notify(level: str, text: str) -> None:
+        link.send({"type": "notice", "level": level, "text": text})
+
+    control = CaptureControl(pipeline, live, broker, broker.rights(), notify)
+    Loop(link, broker, control, Commands(control, store, link.send), snapshots).run()
+
+
+def main(argv: list[str]) -> int:
+    """Exit status 0 at a regular end, 1 where it could not start or go on."""
+    arguments = _arguments(argv)
+    settings = Settings.from_environment(os.environ)
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s sensor %(levelname)s %(message)s", stream=sys.stderr
+    )
+    try:
+        if arguments.warm:
+            return _warm()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the web process decides
+        privileges.seal()
+        privileges.die_with_parent(arguments.parent, signal.SIGKILL)
+        _run(arguments, settings)
+    except NetglassError as error:
+        print(f"netglass: the sensor ends: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

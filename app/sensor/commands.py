@@ -1,0 +1,132 @@
+"""The commands of the web process, each to its reply or to a stream of replies. A command that cannot be done gets an error, never silence."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from app.link.messages import COMMANDS, Message, check
+from app.model.errors import CommandError, ProtocolError
+from app.sensor.capture_control import CaptureControl
+from app.sensor.packet_store import PacketStore
+from app.wire.filter import Query, QueryError, parse
+from app.wire.filter_columns import packet_fields
+
+MAX_ROWS: Final = 1000  # packets in one reply
+MAX_STREAMS: Final = 8  # exports under way
+_MAX_ID: Final = 1 << 62
+
+Reply = Callable[[Message], object]
+Later = Callable[[dict[str, Any]], None]
+
+
+class Commands:
+    """Dispatches; streams are pumped by the loop when the link has room."""
+
+    def __init__(self, control: CaptureControl, store: PacketStore, reply: Reply) -> None:
+        self._control = control
+        self._store = store
+        self._reply = reply
+        self._streams: deque[tuple[int, Iterator[dict[str, Any]]]] = deque()
+        self.quit = False
+        self._commands: Mapping[str, Callable[[Message], dict[str, Any]]] = {
+            "start": self._start,
+            "stop": self._stop,
+            "replay": self._replay,
+            "packets": self._packets,
+            "packet": self._packet,
+            "quit": self._quit,
+        }
+
+    def handle(self, message: Message) -> None:
+        """Do one command and answer it."""
+        try:
+            check(message, COMMANDS)
+            if message["type"] == "export":
+                self._export(message)
+                return
+            result = self._commands[message["type"]](message)
+        except CommandError as error:
+            self._refuse(message, error.code, error.message)
+        except QueryError as error:
+            self._refuse(message, "bad_query", str(error))
+        except ProtocolError as error:
+            self._refuse(message, "bad_command", str(error))
+        else:
+            self._reply({"type": "reply", "id": message["id"], "ok": True, "result": result})
+
+    def _refuse(self, message: Message, code: str, text: str) -> None:
+        number = message.get("id")
+        if isinstance(number, int) and abs(number) < _MAX_ID:
+            self._reply({"type": "reply", "id": number, "ok": False, "error": {"code": code, "message": text}})
+
+    # -- capture ------------------------------------------------------------------------------------------------------
+
+    def _start(self, message: Message) -> dict[str, Any]:
+        names = message.get("interfaces") or []
+        if not all(isinstance(name, str) for name in names) or len(names) > 64:
+            raise ProtocolError("start.interfaces is a list of at most 64 names")
+        self._control.start(names, message.get("bpf_filter") or "", message.get("snaplen") or 0)
+        return {}
+
+    def _stop(self, message: Message) -> dict[str, Any]:
+        self._control.stop()
+        return {}
+
+    def _replay(self, message: Message) -> dict[str, Any]:
+        self._control.replay(message["path"], message.get("name") or "", message.get("bpf_filter") or "")
+        return {}
+
+    def _quit(self, message: Message) -> dict[str, Any]:
+        self.quit = True
+        return {}
+
+    # -- packets ------------------------------------------------------------------------------------------------------
+
+    def _query(self, message: Message) -> Query:
+        names = [one["name"] for one in self._control.state()["interfaces"]]
+        return parse(message.get("q") or "", packet_fields(names))
+
+    def _packets(self, message: Message) -> dict[str, Any]:
+        limit = min(max(message.get("limit", 100), 1), MAX_ROWS)
+        before = min(max(message.get("before_id", 0), 0), _MAX_ID)
+        rows, next_before, scanned = self._store.rows(self._query(message), limit, before, time.time_ns())
+        return {"rows": rows.tobytes(), "next_before_id": next_before, "scanned": scanned}
+
+    def _packet(self, message: Message) -> dict[str, Any]:
+        packet_id = message["packet_id"]
+        held = self._store.get(packet_id) if 0 < packet_id < _MAX_ID else None
+        if held is None:
+            raise CommandError("not_held", f"packet {packet_id} is not held any more, or never was")
+        interfaces = self._control.state()["interfaces"]
+        name = interfaces[held.interface]["name"] if held.interface < len(interfaces) else ""
+        return {"row": held.row.tobytes(), "frame": held.frame, "link_type": held.link_type, "interface": name}
+
+    # -- export -------------------------------------------------------------------------------------------------------
+
+    def _export(self, message: Message) -> None:
+        if len(self._streams) >= MAX_STREAMS:
+            raise CommandError("busy", f"{MAX_STREAMS} exports are under way; try again when one is done")
+        raise CommandError("not_supported", "packets cannot be exported yet")
+
+    def pump(self, has_room: Callable[[], bool]) -> None:
+        """Send further parts of the streams, in turn, while the link has room."""
+        while self._streams and has_room():
+            number, parts = self._streams.popleft()
+            try:
+                part = next(parts, None)
+            except CommandError as error:
+                self._refuse({"id": number}, error.code, error.message)
+                continue
+            if part is None:
+                self._reply({"type": "reply", "id": number, "ok": True, "result": {"data": b""}, "more": False})
+                continue
+            self._reply({"type": "reply", "id": number, "ok": True, "result": part, "more": True})
+            self._streams.append((number, parts))
+
+    @property
+    def streaming(self) -> bool:
+        """Parts wait to be made."""
+        return bool(self._streams)
