@@ -17,9 +17,11 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+# The functions themselves: after monkey-patching the names in the module are others, and at the end there is no hub to wait in.
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from app import privileges
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from config import Settings
 
 _READY_SECONDS: Final = 10.0
+_END_SECONDS: Final = 1.5  # for the broker and its sensor to end
 _PASSWORD_SECONDS: Final = 120.0  # for somebody to type a password at sudo's prompt
 
 
@@ -40,6 +43,7 @@ class Launched:
     """What the web process needs to know of its broker."""
 
     receiver: Receiver  # of the broker's messages; give it to app.link.broker_links.BrokerLinks
+    process: subprocess.Popen[bytes]  # the broker, or the sudo in front of it
     broker_pid: int
     uid: int  # of this process and the sensor, now
     user: str
@@ -48,6 +52,19 @@ class Launched:
     why_not: str | None  # one sentence where can_capture is false
     warning: str | None  # something about the rights that the user should read
     started_by: int  # uid of the person who started it: sudo's caller, or this user
+
+    def end(self) -> bool:
+        """Let broker and sensor end and wait for them; False where they took too long. Blocks for real, with no hub."""
+        with contextlib.suppress(OSError):
+            self.receiver.socket.shutdown(socket.SHUT_RDWR)
+        deadline = monotonic() + _END_SECONDS
+        while monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(self.process.pid, os.WNOHANG) == (0, 0):
+                    sleep(0.01)
+                    continue
+            return True
+        return False
 
 
 def launch(settings: Settings) -> Launched:
@@ -65,6 +82,7 @@ def launch(settings: Settings) -> Launched:
     drop(user)
     return Launched(
         receiver=receiver,
+        process=process,
         broker_pid=int(ready["pid"]),
         uid=user.uid,
         user=user.name,
@@ -175,9 +193,9 @@ def _listener() -> Iterator[tuple[str, socket.socket]]:
 
 def _accept(listener: socket.socket, process: subprocess.Popen[bytes], seconds: float) -> socket.socket | None:
     """The connection of a process that root started, within `seconds`; None where sudo ended first or Ctrl+C was typed."""
-    deadline = time.monotonic() + seconds
+    deadline = monotonic() + seconds
     try:
-        while time.monotonic() < deadline and process.poll() is None:
+        while monotonic() < deadline and process.poll() is None:
             try:
                 connection, _ = listener.accept()
             except TimeoutError:
