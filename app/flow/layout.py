@@ -35,6 +35,7 @@ FLAGS_SHIFT: Final = 16  # all TCP flags, direction a at 16, b at 24
 ORIGINATOR_B: Final = 1 << 32
 ORIGINATOR_CERTAIN: Final = 1 << 33
 CLOSED: Final = 1 << 34
+CARRIER: Final = 1 << 35  # outer datagrams of a tunnel: the packets inside are in flows of their own
 CHANGED_SHIFT: Final = 40  # number of the tick that last changed the row, 23 bits
 CHANGED_MASK: Final = (1 << 23) - 1
 

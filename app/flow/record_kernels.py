@@ -46,6 +46,7 @@ SYN, SYN_ACK, ACKED, DATA, FIN, RST = (
     at.SEEN_FIN,
     at.SEEN_RST,
 )
+CARRIER = at.CARRIER
 SEEN_SHIFT, FLAGS_SHIFT, ORIGINATOR_B, ORIGINATOR_CERTAIN = (
     at.SEEN_SHIFT,
     at.FLAGS_SHIFT,
@@ -116,7 +117,7 @@ def write_record(rows, tcp, r, ended, f):
     f.history_0, f.history_1, f.history_2 = tcp[r, HISTORY], tcp[r, HISTORY + 1], tcp[r, HISTORY + 2]
     f.ended = ended
     one_way = (key >> 15) & 1
-    f.kind = (1 if state & ORIGINATOR_CERTAIN else 0) | one_way << 2
+    f.kind = (1 if state & ORIGINATOR_CERTAIN else 0) | (2 if state & CARRIER else 0) | one_way << 2
     f.src_entropy, f.dst_entropy = np.nan, np.nan
     f.reserved = uint64(0)
     orig, resp = (state >> (SEEN_SHIFT * o)) & 0xFF, (state >> (SEEN_SHIFT * p)) & 0xFF

@@ -37,7 +37,8 @@ SYN, SYN_ACK, ACKED, DATA, FIN, RST = (
     at.SEEN_RST,
 )
 ORIGINATOR_B, ORIGINATOR_CERTAIN, CLOSED = at.ORIGINATOR_B, at.ORIGINATOR_CERTAIN, at.CLOSED
-CHANGED_SHIFT, CHANGED_MASK = at.CHANGED_SHIFT, at.CHANGED_MASK
+CHANGED_SHIFT, CHANGED_MASK, CARRIER = at.CHANGED_SHIFT, at.CHANGED_MASK, at.CARRIER
+CARRIER_LINK_TYPE = codes.CARRIER_LINK_TYPE
 BASE, RTT, HISTORY, INTERFACE, NEXT, ACK, SYN_TIME = at.BASE, at.RTT, at.HISTORY, at.INTERFACE, at.NEXT, at.ACK, at.SYN_TIME
 ROW_COLUMNS, TCP_COLUMNS, ROLLED_COLUMNS = at.ROW_COLUMNS, at.TCP_COLUMNS, at.ROLLED_COLUMNS
 NEXT_FLOW_ID, FREE, ACTIVE, EVICTED, HAND, ENDED, TICK, CREATED = (
@@ -387,7 +388,10 @@ def update(
                     why = PORT_REUSED  # a SYN with another initial sequence number is another connection
                 if why:
                     end_flow(rows, tcp, rolled, meta, ended, ended_rolled, r, why)
-                    begin(rows, tcp, rolled, meta, r, ts, int64(p.interface), flags, d)
+                    from_b = d
+                    if is_tcp and flags & 2 == 0:  # a straggler: who opened the connection has not changed
+                        from_b = 1 if rows[r, STATE] & ORIGINATOR_B else 0
+                    begin(rows, tcp, rolled, meta, r, ts, int64(p.interface), flags, from_b)
                     p.kind |= KIND_FIRST
             else:
                 if meta[FREE] == 0:
@@ -436,6 +440,8 @@ def update(
                     rtt_samples[meta[RTT_COUNT] % RTT_SAMPLES] = tcp[r, RTT]
                     meta[RTT_COUNT] += 1
             else:
+                if p.link_type == CARRIER_LINK_TYPE:
+                    state |= CARRIER
                 rows[r, STATE] = state
                 if length > 0 and state >> (SEEN_SHIFT * d) & DATA == 0:
                     note_events(rows, tcp, r, d, int64(DATA))

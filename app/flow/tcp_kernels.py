@@ -101,7 +101,7 @@ def tcp_segment(tcp, r, d, ts, seq, ack, window, flags, length):
             tcp[r, SYN_TIME] = ts
     elif flags & 16 and rst == 0 and tcp[r, RTT] < 0 and tcp[r, SYN_TIME] != 0:
         # The first acknowledgement of the SYN's sender after the other side's SYN-ACK.
-        if tcp[r, BASE + o] >= 0 and ack != 0 and tcp[r, ACK + o] == (tcp[r, BASE + d] + 1) & 0xFFFFFFFF:
+        if tcp[r, BASE + o] >= 0 and tcp[r, ACK + o] >= 0 and distance(tcp[r, ACK + o], tcp[r, BASE + d]) > 0:
             tcp[r, RTT] = ts - tcp[r, SYN_TIME]
     tcp[r, WINDOW + d] = window
     tcp[r, DUPLICATES + d] = count | marks

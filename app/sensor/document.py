@@ -97,6 +97,7 @@ def flow_document(row: tuple[Any, ...]) -> dict[str, Any]:
         "icmp_type": of("src_port") if protocol in (1, 58) else None,
         "vlan": of("vlan") or None,
         "tunnel_depth": of("depth"),
+        "carries_tunnel": bool(of("kind") & 2),
         "start": rfc3339(of("start")),
         "end": rfc3339(of("end")),
         "src_packets": of("src_packets"),

@@ -66,6 +66,8 @@ class Pipeline:
         for start in range(0, len(block.frames), BATCH):
             frames = block.frames[start : start + BATCH]
             packets = self._decoder.decode(block.data, frames)
+            if len(carriers := self._decoder.carriers):
+                self.table.update(carriers)
             flow_ids, heads = self.table.update(packets)
             self.counts.add(packets)
             if self.store is not None:

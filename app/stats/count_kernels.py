@@ -82,8 +82,6 @@ def count_block(packets, n, totals, masks, sizes, reasons, ring_1, ring_10, ring
     last_mask, slot = int64(-1), int64(-1)
     octets, captured = int64(0), int64(0)
     earliest, latest = totals[FIRST], totals[LAST]
-    if totals[PACKETS] == 0:
-        earliest, latest = packets[0].ts, packets[0].ts
     for i in range(n):
         p = packets[i]
         ts = p.ts
@@ -95,7 +93,10 @@ def count_block(packets, n, totals, masks, sizes, reasons, ring_1, ring_10, ring
             second = ts // 1_000_000_000
             second_start = second * 1_000_000_000
             second_end = second_start + 1_000_000_000
-        earliest, latest = min(earliest, ts), max(latest, ts)
+        if ts > latest:
+            latest = ts
+        if ts < earliest or earliest == 0:  # 0: no packet with a known time yet
+            earliest = ts
         length = int64(p.wire_len)
         octets += length
         captured += int64(p.cap_len)

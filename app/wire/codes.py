@@ -28,6 +28,8 @@ ERSPAN_3: Final = 0x22EB
 BRIDGED: Final = 0x6558  # transparent Ethernet bridging
 GRE_PPP: Final = 0x880B
 CISCO_WCCP: Final = 0x883E
+FABRIC_PATH: Final = 0x8903
+NSH: Final = 0x894F
 
 DONE: Final = 0x10000
 ETHERNET: Final = 0x10001
@@ -60,6 +62,8 @@ PORT_DNS: Final = 53
 PORT_GTP_U: Final = 2152
 PORT_TEREDO: Final = 3544
 PORT_VXLAN: Final = 4789
+PORT_VXLAN_GPE: Final = 4790
+PORT_L2TP: Final = 1701
 PORT_GENEVE: Final = 6081
 
 MAX_DEPTH: Final = 8  # tunnels around the innermost header; deeper ones are left undecoded and counted
@@ -67,6 +71,8 @@ MAX_STEPS: Final = 40  # headers of one frame, of any kind
 
 BIT: Final = LAYER_BIT
 REASON: Final = {name: i for i, name in enumerate(REASONS)}
+
+CARRIER_LINK_TYPE: Final = 0xFFFF  # marks the record of an outer datagram that carries a tunnel
 
 KIND_FRAGMENT: Final = 1
 KIND_LATER_FRAGMENT: Final = 2

@@ -19,8 +19,9 @@ class Decoder:
     def __init__(self) -> None:
         self._fragment_keys = np.zeros(kernels.FRAGMENT_SLOTS, np.uint64)
         self._fragment_ports = np.zeros(kernels.FRAGMENT_SLOTS, np.uint32)
-        self._clock = np.zeros(1, np.int64)
+        self._clock = np.zeros(2, np.int64)
         self._packets = np.zeros(BATCH, PACKET_DTYPE)
+        self._carriers = np.zeros(BATCH, PACKET_DTYPE)
 
     def decode(self, data: NDArray[np.uint8], frames: NDArray[np.void]) -> NDArray[np.void]:
         """Records of at most BATCH frames (FRAME_DTYPE) that lie in `data`; valid until the next call."""
@@ -28,9 +29,14 @@ class Decoder:
         if n > BATCH:
             raise ValueError(f"{n} frames at once: at most {BATCH}")
         kernels.decode_block(
-            data, frames, n, self._packets, self._fragment_keys, self._fragment_ports, self._clock
+            data, frames, n, self._packets, self._fragment_keys, self._fragment_ports, self._clock, self._carriers
         )
         return self._packets[:n]
+
+    @property
+    def carriers(self) -> NDArray[np.void]:
+        """Records of the outer UDP datagrams of tunnels in the frames decoded last: those frames belong to two flows."""
+        return self._carriers[: int(self._clock[1])]
 
     @property
     def clock_ns(self) -> int:

@@ -23,11 +23,14 @@ from app.wire.tunnel_kernels import (
     geneve_header,
     gre_header,
     gtp_header,
+    l2tp_header,
     llc_header,
     mpls_payload,
     mpls_stack,
+    nsh_header,
     ppp_header,
     teredo_header,
+    vxlan_gpe_header,
 )
 
 _B = codes.BIT
@@ -80,7 +83,7 @@ MPLS, MPLS_MULTICAST, PPPOE, PBB, VN_TAG, CISCO_METADATA = (
     codes.VN_TAG,
     codes.CISCO_METADATA,
 )
-BRIDGED = codes.BRIDGED
+BRIDGED, FABRIC_PATH, NSH = codes.BRIDGED, codes.FABRIC_PATH, codes.NSH
 KIND_FRAGMENT, KIND_LATER_FRAGMENT, KIND_ONE_WAY, KIND_CUT, KIND_NO_FLOW = (
     codes.KIND_FRAGMENT,
     codes.KIND_LATER_FRAGMENT,
@@ -89,6 +92,7 @@ KIND_FRAGMENT, KIND_LATER_FRAGMENT, KIND_ONE_WAY, KIND_CUT, KIND_NO_FLOW = (
     codes.KIND_NO_FLOW,
 )
 MAX_DEPTH, MAX_STEPS = codes.MAX_DEPTH, codes.MAX_STEPS
+CARRIER_LINK_TYPE = codes.CARRIER_LINK_TYPE
 V4_MAPPED = uint64(0xFFFF00000000)
 MIX = uint64(0x9E3779B97F4A7C15)
 
@@ -141,16 +145,19 @@ SIGNATURE = types.void(
     types.uint64[::1],
     types.uint32[::1],
     types.int64[::1],
+    from_dtype(PACKET_DTYPE)[::1],
 )
 
 
 @njit(SIGNATURE, cache=True, **_OPTIONS)
-def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock):
+def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carriers):
     """Fill out[:n] from frames[:n].
 
     buf: uint8[bytes]; fragment_keys, fragment_ports: [FRAGMENT_SLOTS] state kept between blocks; clock[0]: the last known
-    time, which stands in for frames without one (ts < 0)."""
+    time, which stands in for frames without one (ts < 0). A frame that carries an IP packet in a UDP tunnel belongs to two flows: its
+    outer datagram goes to `carriers`, clock[1] is their number afterwards."""
     limit = np.int64(len(buf))
+    m = 0
     for i in range(n):
         f = frames[i]
         start = np.int64(f.offset)
@@ -163,7 +170,7 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock):
         p.interface = f.interface
         p.link_type = f.link_type
         ts = f.ts
-        if ts < 0:
+        if ts < 0:  # before the first known time this is 0: "unknown"
             ts = clock[0]
         else:
             clock[0] = ts
@@ -185,6 +192,7 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock):
         flags, seq, ack, window = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
         payload_pos, payload_len = end, np.int64(0)
         fragment_offset, fragment_more, identification = np.int64(-1), np.int64(0), np.int64(0)
+        carried = False
 
         if f.vlan_tpid != 0:
             vlan = np.int64(f.vlan_tci) & 0xFFF
@@ -210,11 +218,11 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock):
 
         for _step in range(MAX_STEPS):
             if nxt == ETHERNET:
+                layers |= B_ETH
                 if pos + 14 > end:
                     if reason == 0:
                         reason = R_LINK
                     break
-                layers |= B_ETH
                 nxt = load16(buf, pos + 12)
                 pos += 14
                 if nxt < 0x600:  # IEEE 802.3: a length
@@ -342,7 +350,7 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock):
                     if src_port == 53 or dst_port == 53:
                         layers |= B_DNS
                         break
-                    if dst_port < 2152 or src_port < 53:
+                    if dst_port < 1701 and src_port != 2152 and src_port != 3544:
                         break
                     at = np.int64(-1)
                     code = np.int64(DONE)
@@ -351,6 +359,14 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock):
                         if pos + 16 <= end and buf[pos + 8] & 0x08:
                             code, at, network = np.int64(ETHERNET), pos + 16, load32(buf, pos + 12) >> 8
                             layers |= B_VXLAN
+                    elif dst_port == 4790:
+                        g_code, g_at, g_network = vxlan_gpe_header(buf, pos + 8, end)
+                        if g_code != DONE:
+                            code, at, network = np.int64(g_code), np.int64(g_at), np.int64(g_network)
+                            layers |= B_VXLAN
+                    elif dst_port == 1701:
+                        at = np.int64(l2tp_header(buf, pos + 8, end))
+                        code = np.int64(PPP)
                     elif dst_port == 6081:
                         g_code, g_at, g_network = geneve_header(buf, pos + 8, end)
                         if g_code != DONE:
@@ -372,7 +388,19 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock):
                         reason = R_DEEP
                         break
                     # The outer datagram stays in force unless an inner IP header replaces it.
-                    tunnel = tunnel_id(src_hi, src_lo, dst_hi, dst_lo, protocol, network)
+                    if not carried:
+                        carried = True
+                        c = carriers[m]
+                        c.ts, c.wire_len, c.cap_len = ts, f.wire_len, f.cap_len
+                        c.src_hi, c.src_lo, c.dst_hi, c.dst_lo = src_hi, src_lo, dst_hi, dst_lo
+                        c.src_port, c.dst_port, c.protocol, c.ip_version = src_port, dst_port, protocol, version
+                        c.depth, c.tunnel = depth, tunnel if depth > 0 else uint64(0)
+                        c.vlan, c.interface, c.kind, c.payload_len = vlan, f.interface, kind, payload_len
+                        c.tcp_flags, c.link_type = 0, CARRIER_LINK_TYPE
+                    if dst_port == 3544 or src_port == 3544:
+                        tunnel = uint64(3544)  # servers and relays differ by direction: the inner addresses say it all
+                    else:
+                        tunnel = tunnel_id(src_hi, src_lo, dst_hi, dst_lo, protocol, network)
                     nxt, pos = code, at
                     continue
 
@@ -585,6 +613,15 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock):
             elif nxt == BRIDGED:
                 nxt = np.int64(ETHERNET)
 
+            elif nxt == FABRIC_PATH:  # tag, then the customer's frame
+                nxt, pos = np.int64(ETHERNET), pos + 2
+
+            elif nxt == NSH:
+                code, at = nsh_header(buf, pos, end)
+                if code == DONE:
+                    break
+                nxt, pos = np.int64(code), np.int64(at)
+
             else:
                 if nxt == 0x88CC:
                     layers |= B_LLDP
@@ -596,6 +633,8 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock):
                         reason = R_ETHER_TYPE
                 break
 
+        if carried and depth > np.int64(carriers[m].depth):
+            m += 1
         if version != 0 and payload_pos + payload_len > end:
             kind |= KIND_CUT
         p.src_hi, p.src_lo, p.dst_hi, p.dst_lo = src_hi, src_lo, dst_hi, dst_lo
@@ -612,3 +651,4 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock):
         p.reason = reason
         p.kind = kind
         p.tunnel = tunnel if depth > 0 else uint64(0)
+    clock[1] = m

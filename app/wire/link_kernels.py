@@ -248,7 +248,8 @@ def first_header(buf, pos, end, link_type):
     if link_type == 104:  # Cisco HDLC: address, control, EtherType
         if pos + 4 > end:
             return _DONE, end, 0
-        return load16(buf, pos + 2), pos + 4, 0
+        kind = load16(buf, pos + 2)
+        return (_DONE if kind == 0x8035 else kind), pos + 4, 0  # 0x8035 is SLARP here
     if link_type == 107:
         return frame_relay(buf, pos, end)
     if link_type == 10:  # FDDI: frame control, two addresses

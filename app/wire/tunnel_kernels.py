@@ -21,6 +21,7 @@ BRIDGED, GRE_PPP, ERSPAN_2, ERSPAN_3, CISCO_WCCP = (
     codes.ERSPAN_3,
     codes.CISCO_WCCP,
 )
+CISCO_METADATA, NSH = codes.CISCO_METADATA, codes.NSH
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 
@@ -51,6 +52,8 @@ def gre_header(buf, pos, end):
         return ETHERNET, pos + 12 if pos + 12 > end or buf[pos + 11] & 1 == 0 else pos + 20
     if protocol == GRE_PPP:
         return PPP, pos
+    if protocol == CISCO_METADATA:  # here the EtherType stands before the tag
+        return (load16(buf, pos), pos + 8) if pos + 8 <= end else (DONE, end)
     if protocol == CISCO_WCCP:  # version 2 of WCCP has a redirect header of four bytes before the packet
         return IPV4, pos if pos < end and buf[pos] >> 4 == 4 else pos + 4
     return protocol, pos
@@ -180,16 +183,32 @@ def ppp_header(buf, pos, end):
 
 
 @njit(**_OPTIONS)
+def options_fit(buf, pos, end):
+    """Do the type-length-value options of a hop-by-hop or destination header (RFC 8200 § 4.2) stay inside the header?"""
+    while pos < end:
+        if buf[pos] == 0:  # Pad1 has no length
+            pos += 1
+        elif pos + 2 > end:
+            return True
+        else:
+            pos += 2 + np.int64(buf[pos + 1])
+    return pos <= end
+
+
+@njit(**_OPTIONS)
 def extension_headers(buf, pos, end, protocol):
     """IPv6 extension headers (RFC 8200 § 4): (protocol, position, fragment offset or -1, more, identification, layer bits).
 
     Protocol 255 = the chain is cut or has more than 16 headers."""
     offset, more, identification, bits = -1, 0, np.int64(0), 0
     for _ in range(16):
-        if protocol == 0 or protocol == 43 or protocol == 60 or protocol == 135 or protocol == 139 or protocol == 140:
+        if protocol == 0 or protocol == 43 or protocol == 60 or protocol == 140:
             if pos + 8 > end:
                 return 255, end, offset, more, identification, bits
-            protocol, size = np.int64(buf[pos]), (buf[pos + 1] + 1) * 8
+            following, size = np.int64(buf[pos]), (np.int64(buf[pos + 1]) + 1) * 8
+            if (protocol == 0 or protocol == 60) and not options_fit(buf, pos + 2, min(pos + size, end)):
+                return 255, end, offset, more, identification, bits
+            protocol = following
             pos += size
         elif protocol == 44:
             if pos + 8 > end:
@@ -213,3 +232,61 @@ def extension_headers(buf, pos, end, protocol):
         if pos > end:
             return 255, end, offset, more, identification, bits
     return 255, end, offset, more, identification, bits
+
+
+@njit(**_OPTIONS)
+def nsh_header(buf, pos, end):
+    """Network Service Header (RFC 8300 § 2.2): (next code, position)."""
+    if pos + 8 > end:
+        return DONE, end
+    size = (load16(buf, pos) & 0x3F) * 4
+    kind = buf[pos + 3]
+    if size < 8 or pos + size > end:
+        return DONE, end
+    if kind == 1:
+        return IPV4, pos + size
+    if kind == 2:
+        return IPV6, pos + size
+    if kind == 3:
+        return ETHERNET, pos + size
+    if kind == 5:
+        return MPLS, pos + size
+    return DONE, end
+
+
+@njit(**_OPTIONS)
+def vxlan_gpe_header(buf, pos, end):
+    """VXLAN with a next-protocol field (draft-ietf-nvo3-vxlan-gpe): (next code, position, VNI)."""
+    if pos + 8 > end or buf[pos] & 0x04 == 0:
+        return DONE, end, 0
+    kind = buf[pos + 3]
+    network = load32(buf, pos + 4) >> 8
+    if kind == 1:
+        return IPV4, pos + 8, network
+    if kind == 2:
+        return IPV6, pos + 8, network
+    if kind == 3:
+        return ETHERNET, pos + 8, network
+    if kind == 4:
+        return NSH, pos + 8, network
+    return DONE, end, 0
+
+
+@njit(**_OPTIONS)
+def l2tp_header(buf, pos, end):
+    """L2TP version 2 data message (RFC 2661 § 3.1): position of the PPP frame, or -1."""
+    if pos + 6 > end:
+        return -1
+    flags = load16(buf, pos)
+    if flags & 0x8000 or flags & 0xF != 2:
+        return -1
+    at = pos + 6
+    if flags & 0x4000:
+        at += 2
+    if flags & 0x0800:
+        at += 4
+    if flags & 0x0200:
+        if at + 2 > end:
+            return -1
+        at += 2 + load16(buf, at)
+    return at if at < end else -1
