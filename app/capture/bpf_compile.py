@@ -1,7 +1,7 @@
 """Filter text to a classic BPF program, by libpcap, for frames of a given link type.
 
-This is for files and for checking what a user typed. A live socket needs a program compiled on a live handle: the kernel takes VLAN
-tags out of frames, and only there does libpcap write the loads that ask for them.
+Programs for live sockets are compiled by the broker on a live handle: the kernel takes VLAN tags out of frames, and only there does libpcap
+write the loads that ask for them. Standard library only.
 """
 
 from __future__ import annotations
@@ -59,23 +59,37 @@ def _libpcap() -> Any:
 
 
 def compile_dead(text: str, link_type: int, snaplen: int = MAX_SNAPLEN) -> list[Instruction]:
-    """The optimised program; its return value for a match is `snaplen`.
+    """The optimised program for frames of a LINKTYPE_; its return value for a match is `snaplen`.
 
     Raises CaptureError: bad_filter with libpcap's own words, no_libpcap where the library is missing.
     """
+    library = _require(text)
+    handle = library.pcap_open_dead(_DLT_OF.get(link_type, link_type), snaplen or MAX_SNAPLEN)
+    if not handle:
+        raise CaptureError("failed", "libpcap is out of memory")
+    return _compile(library, handle, text)
+
+
+def _require(text: str) -> Any:
+    """The library, after a look at the text."""
     if "\0" in text or len(text) > MAX_FILTER_TEXT:
         raise CaptureError("bad_filter", f"a filter is text of at most {MAX_FILTER_TEXT} characters without NUL")
     library = _libpcap()
     if library is None:
         raise CaptureError(
-            "no_libpcap", "filters need libpcap, which is not installed here (Debian: apt install libpcap0.8)"
+            "no_libpcap", "filters need libpcap, which is not installed (Debian: apt install libpcap0.8)"
         )
-    handle = library.pcap_open_dead(_DLT_OF.get(link_type, link_type), snaplen or MAX_SNAPLEN)
-    if not handle:
-        raise CaptureError("bad_filter", "libpcap is out of memory")
+    return library
+
+
+def _compile(library: Any, handle: Any, text: str) -> list[Instruction]:
+    """Compile on a handle, and close it."""
     try:
         program = _Program()
-        if library.pcap_compile(handle, ctypes.byref(program), text.encode(), 1, _NETMASK_UNKNOWN) != 0:
+        if (
+            library.pcap_compile(handle, ctypes.byref(program), text.encode("utf-8", "replace"), 1, _NETMASK_UNKNOWN)
+            != 0
+        ):
             raise CaptureError("bad_filter", library.pcap_geterr(handle).decode("utf-8", "replace"))
         try:
             return [(i.code, i.jt, i.jf, i.k) for i in program.instructions[: program.length]]

@@ -1,0 +1,176 @@
+"""`python -m app capture`: frames from interfaces into a file, undecoded.
+
+Opens what needs rights, gives the rights up, and only then loads what reads frames: NumPy starts threads as soon as it is imported, and a
+thread keeps the rights it was started with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from app.model.errors import CaptureError, PrivilegeError
+
+_ANY: Final = "any"
+_CAP_DAC_OVERRIDE: Final = 1
+_PROJECT: Final = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for."""
+
+    interfaces: tuple[str, ...]
+    output: str
+    bpf_filter: str
+    count: int | None
+    seconds: float | None
+    snaplen: int
+
+
+Opened = tuple[str, socket.socket, Any]  # interface, socket, program
+
+
+class Stop:
+    """Set by Ctrl+C and SIGTERM."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Stop:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The command; its exit status: 0 done (also by Ctrl+C), 1 failed with one line on stderr. Wrong usage exits with 2."""
+    request = _parse(arguments)
+    try:
+        return _capture(request)
+    except (CaptureError, PrivilegeError) as error:
+        print(f"capture: {error}{_remedy(error)}", file=sys.stderr)
+    except OSError as error:
+        print(f"capture: writing {request.output} failed: {error.strerror or error}", file=sys.stderr)
+    return 1
+
+
+def _remedy(error: Exception) -> str:
+    """What the user can do about it."""
+    code = getattr(error, "code", "")
+    if code == "not_permitted":
+        return "; run it with sudo"
+    if code == "no_such_interface":
+        return f"; there are {', '.join(name for _, name in socket.if_nameindex())} and any"
+    return ""
+
+
+def _parse(arguments: Sequence[str]) -> Request:
+    parser = argparse.ArgumentParser(prog="python -m app capture", description="Write packets to a capture file.")
+    parser.add_argument(
+        "-i", metavar="IFACE", required=True, help="interface; several separated by commas; any for all"
+    )
+    parser.add_argument(
+        "-w", metavar="OUT", required=True, help="file to write: .pcapng gives pcapng, anything else pcap"
+    )
+    parser.add_argument("-f", metavar="BPF", default="", help="filter, as for tcpdump")
+    parser.add_argument("-c", metavar="COUNT", type=_positive(int), help="stop after so many packets")
+    parser.add_argument("-d", metavar="SECONDS", type=_positive(float), help="stop after so much time")
+    parser.add_argument(
+        "-s", metavar="SNAPLEN", type=_snaplen, default=0, help="bytes kept of each packet, 0 (default) = all"
+    )
+    found = parser.parse_args(list(arguments))
+    names = tuple(dict.fromkeys(name.strip() for name in found.i.split(",") if name.strip()))
+    if not names or (_ANY in names and len(names) > 1):
+        parser.error("argument -i: name interfaces separated by commas, or any alone")
+    return Request(names, found.w, found.f, found.c, found.d, found.s)
+
+
+def _positive(kind: type[int] | type[float]) -> Any:
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < 1e12:
+            raise ValueError
+        return value
+
+    parse.__name__ = "positive number"
+    return parse
+
+
+def _snaplen(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 262_144:
+        raise argparse.ArgumentTypeError("0 to 262144 are allowed")
+    return value
+
+
+def _capture(request: Request) -> int:
+    with Stop() as stop:
+        opened = _open(request) if sys.platform == "linux" else []
+        from app.capture.recording import record  # not before the rights are gone
+
+        record(request, opened, stop)
+    return 0
+
+
+def _open(request: Request) -> list[Opened]:
+    """The packet sockets, opened with the rights this process has; it is without them afterwards."""
+    from app.broker.packet_socket import find_interface
+
+    opened: list[Opened] = []
+    try:
+        for name in request.interfaces:
+            if name != _ANY and not find_interface(name).up:
+                raise CaptureError("interface_down", f"{name} is down")
+            opened.append((name, *_open_socket(name, request)))
+        _drop_rights()
+    except BaseException:
+        for _, sock, _ in opened:
+            sock.close()
+        raise
+    return opened
+
+
+def _open_socket(name: str, request: Request) -> tuple[socket.socket, Any]:
+    """A packet socket and the program for it, compiled as the broker does for the sensor."""
+    from app.broker.filter_program import compile_program
+    from app.broker.packet_socket import find_interface, interfaces, open_socket
+
+    sock = open_socket()
+    try:
+        if not request.bpf_filter:
+            return sock, None
+        return sock, compile_program(find_interface(name), interfaces(), request.bpf_filter, request.snaplen, True)
+    except CaptureError:
+        sock.close()
+        raise
+
+
+def _drop_rights() -> None:
+    """Become the user who called sudo; root itself stays root without capabilities, but the one to write files of others."""
+    from app import privileges
+
+    if os.geteuid() == 0 and os.environ.get("SUDO_UID", "0") != "0":
+        from app.broker.user import choose_user
+
+        user = choose_user(os.environ, None, _PROJECT)
+        privileges.drop_to(user.uid, user.gid)
+        os.environ["HOME"] = os.path.expanduser(f"~{user.name}")  # where compiled kernels may be kept
+    else:
+        privileges.drop_to(os.geteuid(), os.getegid(), keep=(_CAP_DAC_OVERRIDE,) if os.geteuid() == 0 else ())
