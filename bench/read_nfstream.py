@@ -2,12 +2,12 @@
 
 import sys
 
-from nfstream import NFStreamer
+from nfstream import NFStreamer  # type: ignore[import-not-found]  # a rival, not a dependency
 
 
 def main() -> None:
     dissections, path = sys.argv[1:]
-    streamer = NFStreamer(source=path, n_dissections=int(dissections), statistical_analysis=False, n_meters=1)
+    streamer = NFStreamer(source=path, n_dissections=int(dissections), statistical_analysis=False)
     packets = flows = 0
     for flow in streamer:
         flows += 1

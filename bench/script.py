@@ -46,6 +46,7 @@ class Packets:
     fragment: NDArray[np.uint8]  # 0 whole, 1 first, 2 last
     seq: NDArray[np.uint32]
     ack: NDArray[np.uint32]
+    again: Mask  # sends once more what was sent before
     time: I64
     order: I64  # flow-major positions in the order of time
 
@@ -160,8 +161,8 @@ class Script:
             sent_by.append(sent - sent[self.first][self.flow])
         return np.where(self.forward, *sent_by), np.where(self.forward, *sent_by[::-1])
 
-    def numbers(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        """Sequence and acknowledgement numbers, with a few retransmissions of what was just sent."""
+    def numbers(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32], Mask]:
+        """Sequence and acknowledgement numbers, and which packets repeat what was just sent."""
         weight = self.payload.astype(np.int64) + ((self.flags & SYN) > 0) + ((self.flags & FIN) > 0)
         weight[~self.tcp] = 0
         is_scan = (self.kind == Kind.SCAN) | (self.kind == Kind.FLOOD)
@@ -179,7 +180,7 @@ class Script:
         seq = own + np.where(self.forward, isns[0], isns[1])
         ack = other + np.where(self.forward, isns[1], isns[0])
         ack[(self.flags & ACK) == 0] = 0
-        return seq.astype(np.uint32), ack.astype(np.uint32)
+        return seq.astype(np.uint32), ack.astype(np.uint32), again
 
     def times(self) -> I64:
         """When each packet is sent: the handshake in one round trip, the rest spread over the flow's life."""
@@ -197,7 +198,7 @@ class Script:
 
     def finish(self) -> Packets:
         """The columns, with padding of short frames and the order of time."""
-        seq, ack = self.numbers()
+        seq, ack, again = self.numbers()
         time = self.times()
         padding = np.maximum(SIZES[0] - self.header - SYN_OPTION_BYTES * ((self.flags & SYN) > 0), 0)
         padding[self.payload > 0] = 0
@@ -215,6 +216,7 @@ class Script:
             fragment=self.fragment,
             seq=seq,
             ack=ack,
+            again=again,
             time=time,
             order=np.argsort(time, kind="stable"),
         )

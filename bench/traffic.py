@@ -37,7 +37,7 @@ from bench.script import SYN, Packets, make_packets, second_fragment_bytes
 
 DATA_DIR: Final = Path(__file__).parent / "data"
 CHUNK: Final = 1 << 16  # packets written at a time
-FORMAT: Final = 2  # raise it when the generator changes: cached files are made again
+FORMAT: Final = 4  # raise it when the generator changes: cached files are made again
 
 _FILE_HEADER: Final = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)  # microseconds, Ethernet
 
@@ -131,6 +131,7 @@ class Facts:
     packets: int
     frame_bytes: int
     flows: int
+    retransmissions: int
     protocols: dict[str, int]  # packets that carry it
     payload_bytes: dict[str, int]  # of each kind of flow
 
@@ -141,6 +142,7 @@ def facts_of(flows: Flows, packets: Packets, file_bytes: int) -> Facts:
     later = packets.fragment == 2
     protocols = {
         "vlan": flows.tags[packets.flow] > 0,
+        "qinq": flows.tags[packets.flow] == 2,
         "arp": kind == Kind.ARP,
         "ip": version == 4,
         "ipv6": version == 6,
@@ -155,6 +157,7 @@ def facts_of(flows: Flows, packets: Packets, file_bytes: int) -> Facts:
         packets=len(kind),
         frame_bytes=file_bytes - len(_FILE_HEADER) - RECORD_BYTES * len(kind),
         flows=int(((flows.kind != Kind.ARP) & (flows.packets > 0)).sum()),
+        retransmissions=int(packets.again.sum()),
         protocols={name: int(mask.sum()) for name, mask in protocols.items()},
         payload_bytes={kind.name: int(payload[kind]) for kind in Kind if payload[kind]},
     )
