@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -59,15 +58,21 @@ class Stop:
         self.asked = True
 
 
-def run(arguments: Sequence[str]) -> int:
-    """The command; its exit status: 0 done (also by Ctrl+C), 1 failed with one line on stderr. Wrong usage exits with 2."""
-    request = _parse(arguments)
+def run(args: argparse.Namespace) -> int:
+    """The command; `args`: interface, write, filter, count, duration, snaplen. 0: done, also by Ctrl+C; 1: failed, with one line on
+    stderr; 2: wrong usage.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in args.interface.split(",") if name.strip()))
+    if not names or (_ANY in names and len(names) > 1):
+        print(f"netglass: -i {args.interface}: name interfaces, separated by commas, or {_ANY} alone", file=sys.stderr)
+        return 2
+    request = Request(names, args.write, args.filter, args.count, args.duration, args.snaplen)
     try:
         return _capture(request)
     except (CaptureError, PrivilegeError) as error:
-        print(f"capture: {error}{_remedy(error)}", file=sys.stderr)
+        print(f"netglass: {error}{_remedy(error)}", file=sys.stderr)
     except OSError as error:
-        print(f"capture: writing {request.output} failed: {error.strerror or error}", file=sys.stderr)
+        print(f"netglass: writing {request.output} failed: {error.strerror or error}", file=sys.stderr)
     return 1
 
 
@@ -79,45 +84,6 @@ def _remedy(error: Exception) -> str:
     if code == "no_such_interface":
         return f"; there are {', '.join(name for _, name in socket.if_nameindex())} and any"
     return ""
-
-
-def _parse(arguments: Sequence[str]) -> Request:
-    parser = argparse.ArgumentParser(prog="python -m app capture", description="Write packets to a capture file.")
-    parser.add_argument(
-        "-i", metavar="IFACE", required=True, help="interface; several separated by commas; any for all"
-    )
-    parser.add_argument(
-        "-w", metavar="OUT", required=True, help="file to write: .pcapng gives pcapng, anything else pcap"
-    )
-    parser.add_argument("-f", metavar="BPF", default="", help="filter, as for tcpdump")
-    parser.add_argument("-c", metavar="COUNT", type=_positive(int), help="stop after so many packets")
-    parser.add_argument("-d", metavar="SECONDS", type=_positive(float), help="stop after so much time")
-    parser.add_argument(
-        "-s", metavar="SNAPLEN", type=_snaplen, default=0, help="bytes kept of each packet, 0 (default) = all"
-    )
-    found = parser.parse_args(list(arguments))
-    names = tuple(dict.fromkeys(name.strip() for name in found.i.split(",") if name.strip()))
-    if not names or (_ANY in names and len(names) > 1):
-        parser.error("argument -i: name interfaces separated by commas, or any alone")
-    return Request(names, found.w, found.f, found.c, found.d, found.s)
-
-
-def _positive(kind: type[int] | type[float]) -> Any:
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not 0 < value < 1e12:
-            raise ValueError
-        return value
-
-    parse.__name__ = "positive number"
-    return parse
-
-
-def _snaplen(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 262_144:
-        raise argparse.ArgumentTypeError("0 to 262144 are allowed")
-    return value
 
 
 def _capture(request: Request) -> int:
