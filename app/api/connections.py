@@ -1,0 +1,55 @@
+"""Connections: the flow table as a list."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, jsonify, request
+
+from app.api.context import house, json_object, only_arguments, whole_number
+from app.concurrency import run_blocking
+from app.services.connections import Rows, connections
+from app.services.queries import MAX_LIMIT, MAX_OFFSET, PageRequest, parse_sort, select
+
+blueprint = Blueprint("connections", __name__)
+
+LIST_ARGUMENTS = ("limit", "offset", "cursor", "sort", "q")
+
+
+@blueprint.get("/api/connections")
+def listing() -> Response:
+    """All connections, newest first: `limit`, `offset` or `cursor`, `sort`, `q`."""
+    only_arguments(*LIST_ARGUMENTS)
+    return _page(_request({}))
+
+
+@blueprint.post("/api/connections/filter")
+def filtered() -> Response:
+    """Connections that meet every condition of the body."""
+    only_arguments(*LIST_ARGUMENTS)
+    return _page(_request(json_object()))
+
+
+def _request(conditions: dict[str, object]) -> PageRequest:
+    return PageRequest(
+        limit=whole_number("limit", 1_000, 1, MAX_LIMIT),
+        offset=whole_number("offset", 0, 0, MAX_OFFSET),
+        cursor=request.args.get("cursor") or None,
+        sort=parse_sort(request.args.get("sort", "")),
+        q=request.args.get("q", ""),
+        conditions=conditions,
+    )
+
+
+def _page(wanted: PageRequest) -> Response:
+    services = house()
+    view = services.mirror.flow_view()
+    names = services.interface_names()
+    page = run_blocking(select, view, wanted, names, services.mirror.now_ns)
+    response = jsonify(connections(Rows.of(view, page.indices, names)))
+    response.headers["X-Total-Count"] = str(page.total)
+    if page.next_cursor is not None:
+        kept = {key: value for key, value in request.args.items() if key not in ("cursor", "offset")}
+        url = f"{request.path}?{urlencode({**kept, 'cursor': page.next_cursor})}"
+        response.headers["Link"] = f'<{url}>; rel="next"'
+    return response

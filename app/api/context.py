@@ -1,0 +1,45 @@
+"""The way from a request to the services."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from flask import current_app, request
+
+from app.services.house import House
+from app.services.query_errors import BadRequest
+
+EXTENSION = "netglass"
+
+
+def house() -> House:
+    """The services of the application that serves this request."""
+    return cast(House, current_app.extensions[EXTENSION])
+
+
+def whole_number(name: str, default: int, low: int, high: int) -> int:
+    """A whole number from the query string. `BadRequest` names it and its bounds."""
+    text = request.args.get(name)
+    if text is None or text == "":
+        return default
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 20) or not low <= int(text) <= high:
+        raise BadRequest(f"{name}={text[:40]!r} is not allowed", name, [f"a whole number {low}..{high}"])
+    return int(text)
+
+
+def only_arguments(*known: str) -> None:
+    """`BadRequest` for a parameter that the endpoint does not have: a typing error must not silently widen a query."""
+    for name in request.args:
+        if name not in known:
+            raise BadRequest(f"there is no parameter {name[:60]!r}", name[:60], known)
+
+
+def json_object() -> dict[str, Any]:
+    """The body as a JSON object; an empty body is an empty one."""
+    if not request.get_data(cache=True):
+        return {}
+    body = request.get_json(force=True)
+    if not isinstance(body, dict):
+        raise BadRequest("the body is not a JSON object", "body", ["a JSON object"])
+    return body

@@ -1,0 +1,73 @@
+"""The program itself: is it alive, its settings, its help, the legal notice, and its end."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from app.api.context import house, json_object, only_arguments
+from app.model.fields import CONNECTION_FIELDS, METRIC_FIELDS, PACKET_FIELDS, explanation
+from app.security.caller import caller_name
+from app.services.query_errors import BadRequest
+from app.services.settings_view import settings_view
+
+blueprint = Blueprint("program", __name__)
+
+LAST_WORDS_SECONDS = 0.3  # so that the answer leaves before the server does
+
+
+@blueprint.get("/healthz")
+def alive() -> Response:
+    """Liveness: answers as long as the web process does. Needs no token and tells nothing else but the sensor's state."""
+    return jsonify({"status": "ok", "sensor": house().mirror.sensor.state})
+
+
+@blueprint.get("/api/help")
+def explanations() -> Response:
+    """An explanation of every metric shown anywhere."""
+    only_arguments()
+    fields = (*PACKET_FIELDS, *METRIC_FIELDS, *CONNECTION_FIELDS)
+    return jsonify({field.name: explanation(field) for field in fields})
+
+
+@blueprint.get("/api/interfaces")
+def interfaces() -> Response:
+    """The machine's interfaces, physical ones first, with their rates."""
+    only_arguments()
+    return jsonify(house().interfaces.document())
+
+
+@blueprint.get("/api/settings")
+def settings() -> Response:
+    """The settings in force; secrets are masked. Read only: they come from the environment."""
+    only_arguments()
+    return jsonify(settings_view(house().settings))
+
+
+@blueprint.get("/api/legal")
+def legal() -> Response:
+    """The legal notice and whether this user has accepted it."""
+    only_arguments()
+    return jsonify(house().legal.state(caller_name()))
+
+
+@blueprint.post("/api/legal")
+def accept() -> Response:
+    """Accepts the legal notice: `{"accepted": true}`."""
+    only_arguments()
+    body: dict[str, Any] = json_object()
+    if body.get("accepted") is not True:
+        raise BadRequest("accepted is not true", "accepted", ["true"])
+    return jsonify(house().legal.accept(caller_name()))
+
+
+@blueprint.post("/api/shutdown")
+def shutdown() -> Response:
+    """Ends Netglass: capture, sensor and server."""
+    only_arguments()
+    timer = threading.Timer(LAST_WORDS_SECONDS, house().shut_down)
+    timer.daemon = True
+    timer.start()
+    return jsonify({"status": "shutting down"})

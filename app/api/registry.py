@@ -1,0 +1,19 @@
+"""All blueprints, in one tuple: one noun a file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Blueprint
+
+from app.api import capture, connections, export, packets, pages, program, statistics
+
+BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
+    pages.blueprint,
+    connections.blueprint,
+    packets.blueprint,
+    statistics.blueprint,
+    capture.blueprint,
+    export.blueprint,
+    program.blueprint,
+)

@@ -1,0 +1,51 @@
+"""Statistics: totals and rates, charts over time, shares."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from app.api.context import house, only_arguments, whole_number
+from app.services.query_errors import BadRequest
+from app.services.shares import shares
+from app.services.statistics import stats
+from app.services.timeseries import METRIC_NAMES, timeseries
+from app.services.timestamps import parse_time
+
+blueprint = Blueprint("statistics", __name__)
+
+MAX_METRICS = len(METRIC_NAMES)
+
+
+@blueprint.get("/api/stats")
+def statistics() -> Response:
+    """The document that the `stats` event carries."""
+    only_arguments()
+    return jsonify(stats(house().mirror))
+
+
+@blueprint.get("/api/timeseries")
+def points() -> Response:
+    """Points for charts: `metric` (several separated by commas), `step`, `from`, `to`."""
+    only_arguments("metric", "step", "from", "to")
+    metrics = tuple(dict.fromkeys(part for part in request.args.get("metric", "bps").split(",") if part))
+    if not 0 < len(metrics) <= MAX_METRICS:
+        raise BadRequest("metric names nothing", "metric", METRIC_NAMES)
+    step = whole_number("step", 0, 0, 86_400) or None
+    return jsonify(timeseries(house().mirror, metrics, step, _time("from"), _time("to")))
+
+
+@blueprint.get("/api/pie_data")
+def pie_data() -> Response:
+    """Bytes by app, process, protocol, country, host or port."""
+    only_arguments("by")
+    return jsonify(shares(house().mirror, request.args.get("by", "app")))
+
+
+def _time(name: str) -> int | None:
+    text = request.args.get(name)
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise BadRequest(str(error), name) from None

@@ -1,0 +1,120 @@
+"""The one module that knows eventlet: patching, leaving the hub, background work, serving.
+
+Everything else uses plain `threading`, `queue`, `socket` and `time`; they are green after `patch("eventlet")` and real
+threads otherwise. Two rules follow for callers: work that blocks without yielding (disk, psutil, long NumPy) goes through
+`run_blocking`, and nothing inside `run_blocking` may touch a queue, lock or socket that green code waits on, because a
+real thread cannot wake a green one.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any, Final, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MODES: Final = ("eventlet", "threading")
+MAX_CONNECTIONS: Final = 512  # served at once; more wait in the kernel's backlog
+IDLE_SECONDS: Final = 120  # a keep-alive connection without a request is closed; also ends half-sent requests
+
+_log = logging.getLogger(__name__)
+_mode: str = "threading"
+
+
+def patch(mode: str = "eventlet") -> None:
+    """Chooses the mode of this process; for eventlet replaces the blocking parts of the standard library.
+
+    Must run before anything but the standard library is imported. `ValueError` for an unknown mode.
+    """
+    global _mode
+    if mode not in MODES:
+        raise ValueError(f"unknown concurrency mode {mode!r}: one of {', '.join(MODES)}")
+    if mode == "eventlet":
+        with warnings.catch_warnings():
+            # eventlet warns on every import that it is in maintenance mode; known, and the threading mode is the way out
+            warnings.simplefilter("ignore")
+            import eventlet
+
+            eventlet.monkey_patch()
+    _mode = mode
+
+
+def async_mode() -> str:
+    """What to hand to Socket.IO as `async_mode`; never left to its guess, which takes eventlet when it is installed."""
+    return _mode
+
+
+def run_blocking(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Runs `function` where it may block: a real thread under eventlet, right here in threading mode."""
+    if _mode != "eventlet":
+        return function(*args, **kwargs)
+    from eventlet import tpool
+
+    result: R = tpool.execute(function, *args, **kwargs)
+    return result
+
+
+def spawn(function: Callable[..., None], *args: Any, name: str) -> threading.Thread:
+    """Starts `function` in the background for the life of the process; what it raises is logged, never lost."""
+
+    def guarded() -> None:
+        try:
+            function(*args)
+        except Exception:  # the top of a background thread: nobody above could report it
+            _log.exception("background task %s ended", name)
+
+    thread = threading.Thread(target=guarded, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def serve_wsgi(application: Callable[..., Any], listener: socket.socket) -> None:
+    """Serves `application` on a bound, listening socket until the process ends or the socket is closed."""
+    if _mode == "eventlet":
+        _serve_eventlet(application, listener)
+    else:
+        _serve_threading(application, listener)
+
+
+def _serve_eventlet(application: Callable[..., Any], listener: socket.socket) -> None:
+    from eventlet import wsgi
+
+    wsgi.server(
+        listener,
+        application,
+        max_size=MAX_CONNECTIONS,
+        log_output=False,
+        debug=False,  # no traceback in a response
+        socket_timeout=IDLE_SECONDS,
+        capitalize_response_headers=True,
+    )
+
+
+def _serve_threading(application: Callable[..., Any], listener: socket.socket) -> None:
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class QuietHandler(WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = IDLE_SECONDS
+
+        def log(self, type: str, message: str, *args: Any) -> None:  # werkzeug's name
+            if type == "error":
+                _log.debug(message, *args)
+
+    host, port = listener.getsockname()[:2]
+    server = make_server(host, port, application, threaded=True, request_handler=QuietHandler, fd=listener.fileno())
+    try:
+        server.serve_forever()
+    finally:
+        server.server_close()
+
+
+def is_patched() -> bool:
+    """Whether eventlet is loaded and has replaced `socket`; for tests and the start-up log."""
+    return _mode == "eventlet" and "eventlet" in sys.modules

@@ -1,0 +1,55 @@
+"""Running the web process: background work, the listening socket, what is printed, and the end."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from typing import TYPE_CHECKING, Final
+
+from app.api.context import EXTENSION
+from app.concurrency import serve_wsgi, spawn
+from app.live.wiring import EMITTER
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.services.house import House
+
+PORTS_TRIED: Final = 10
+BACKLOG: Final = 128
+
+_log = logging.getLogger(__name__)
+
+
+def start_background(app: Flask) -> None:
+    """The link reader, interface statistics and the emitter."""
+    house: House = app.extensions[EXTENSION]
+    house.start()
+    spawn(app.extensions[EMITTER].run, name="emitter")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket on `port`, or the next free one of PORTS_TRIED; `OSError` says what failed."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    last = port if port == 0 else min(port + PORTS_TRIED - 1, 65535)
+    for number in range(port, last + 1):
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, number))
+            sock.listen(BACKLOG)
+        except OSError as error:
+            sock.close()
+            if error.errno != errno.EADDRINUSE or number == last:
+                raise
+            _log.info("port %d is in use", number)
+            continue
+        return sock
+    raise OSError(errno.EADDRINUSE, f"no free port from {port} to {last}")
+
+
+def serve(app: Flask, listener: socket.socket) -> None:
+    """Serves until the process ends."""
+    start_background(app)
+    serve_wsgi(app, listener)

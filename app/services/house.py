@@ -1,0 +1,71 @@
+"""What the web process consists of, in one object: made by `create_app`, read by the REST and Socket.IO adapters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.concurrency import spawn
+from app.services.captures import CaptureRequest, Captures
+from app.services.interfaces import Interfaces
+from app.services.legal import LegalNotice
+from app.services.mirror import Mirror
+from app.services.sensor_link import LinkSource, SensorLink
+
+if TYPE_CHECKING:
+    from config import Settings
+
+
+def _nothing() -> None:
+    """Shut-down of a program that nobody started: a test."""
+
+
+@dataclass(slots=True)
+class House:
+    """The services, wired. `start()` begins the background work; before it nothing runs."""
+
+    settings: Settings
+    mirror: Mirror
+    link: SensorLink
+    captures: Captures
+    interfaces: Interfaces
+    legal: LegalNotice
+    shut_down: Callable[[], None] = _nothing
+    started: float = field(default_factory=time.time)
+
+    @classmethod
+    def build(
+        cls, settings: Settings, source: LinkSource, read_interfaces: Callable[[], list[dict[str, Any]]]
+    ) -> House:
+        mirror = Mirror()
+        link = SensorLink(source, mirror)
+        captures = Captures(link, mirror, settings.data_dir / "uploads")
+        house = cls(
+            settings, mirror, link, captures, Interfaces(read_interfaces, mirror), LegalNotice(settings.data_dir)
+        )
+        link.on_hello = lambda first: captures.after_hello(first, house.initial_capture())
+        link.on_message = lambda message: captures.snapshot_applied() if message["type"] == "snapshot" else None
+        return house
+
+    def initial_capture(self) -> CaptureRequest | Path | None:
+        """What the settings want captured at start."""
+        if not self.settings.autostart:
+            return None
+        if self.settings.pcap is not None:
+            return self.settings.pcap
+        return CaptureRequest(self.settings.interface, self.settings.bpf_filter, self.settings.snaplen)
+
+    def start(self) -> None:
+        """Starts the link reader, its watch and the interface statistics in the background."""
+        self.captures.remove_leftovers()
+        spawn(self.link.run, name="sensor-link")
+        spawn(self.link.watch, name="sensor-watch")
+        spawn(self.interfaces.run, name="interfaces")
+
+    def interface_names(self) -> list[str]:
+        """Names of the capture's interfaces in the order that rows refer to."""
+        listed = self.mirror.part("capture").get("interfaces", [])
+        return [str(entry.get("name")) for entry in listed if isinstance(entry, dict)]

@@ -1,0 +1,212 @@
+"""The topics of the live connection: for each a class whose `frame()` says what a client has not seen yet, or None.
+
+A topic object belongs to one subscription and remembers only where that client stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from app.concurrency import run_blocking
+from app.services.connections import Rows, connections
+from app.services.house import House
+from app.services.live_table import MAX_ROWS, LiveTable
+from app.services.packets import packet_dicts
+from app.services.queries import PageRequest, parse_query, parse_sort, select
+from app.services.query_errors import BadRequest
+from app.services.statistics import capture_state, protocols, sensor_state, stats
+from app.services.timestamps import rfc3339
+from app.wire.filter import QueryError, parse
+from app.wire.filter_columns import packet_fields
+
+TICK: Final = 0.9  # seconds; a little under a second, so that each snapshot is followed by a frame
+DEFAULT_PACKETS: Final = 100
+MAX_PACKETS: Final = 500
+UPDATE_ROWS: Final = 200
+UPDATE_PACKETS: Final = 50
+
+
+class TopicState(Protocol):
+    """`interval`: least seconds between two frames."""
+
+    interval: float
+
+    def frame(self) -> Any | None: ...
+
+
+class Options:
+    """What a client may say with `subscribe`, checked. `BadRequest` names what is wrong."""
+
+    def __init__(self, house: House, given: dict[str, Any]) -> None:
+        self.house = house
+        self.q = _text(given, "q")
+        self.sort = parse_sort(_text(given, "sort"))
+        limit = given.get("limit")
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_ROWS):
+            raise BadRequest("limit is not allowed", "limit", [f"a whole number 1..{MAX_ROWS}"])
+        self.limit: int | None = limit
+
+
+def _text(given: dict[str, Any], name: str) -> str:
+    value = given.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadRequest(f"{name} is not text", name, ["text"])
+    return value
+
+
+class _Whole:
+    """A document that is sent whole, each time there is a new snapshot (or change) and the interval has passed."""
+
+    def __init__(self, house: House, interval: float, make: Callable[[House], Any]) -> None:
+        self.interval = interval
+        self._house = house
+        self._make = make
+        self._generation = -1
+
+    def frame(self) -> Any | None:
+        generation = self._house.mirror.generation
+        if generation == self._generation:
+            return None
+        self._generation = generation
+        return self._make(self._house)
+
+
+class _OnChange:
+    """A small document that is sent when it differs from the last one, at once."""
+
+    interval = 0.2
+
+    def __init__(self, house: House, make: Callable[[House], Any], ignore: tuple[str, ...] = ()) -> None:
+        self._house = house
+        self._make = make
+        self._ignore = ignore
+        self._last: Any = None
+
+    def frame(self) -> Any | None:
+        document = self._make(self._house)
+        compared = document
+        if isinstance(document, dict):
+            compared = {key: value for key, value in document.items() if key not in self._ignore}
+        if compared == self._last:
+            return None
+        self._last = compared
+        return document
+
+
+class _Connections:
+    interval = TICK
+
+    def __init__(self, options: Options) -> None:
+        self._house = options.house
+        names = options.house.interface_names()
+        if options.q:
+            parse_query(options.q, names)
+        self._table = LiveTable(PageRequest(limit=options.limit or 1_000, sort=options.sort, q=options.q))
+        self._seen: tuple[int, int] | None = None
+
+    def frame(self) -> Any | None:
+        mirror = self._house.mirror
+        if self._seen == (mirror.flows.version, mirror.snapshots):
+            return None
+        self._seen = (mirror.flows.version, mirror.snapshots)
+        view = mirror.flow_view()
+        return run_blocking(self._table.frame, view, self._house.interface_names(), mirror.now_ns)
+
+
+class _Packets:
+    interval = TICK
+
+    def __init__(self, options: Options) -> None:
+        self._house = options.house
+        self._limit = min(options.limit or DEFAULT_PACKETS, MAX_PACKETS)
+        try:
+            self._query = parse(options.q, packet_fields(tuple(options.house.interface_names())))
+        except QueryError as error:
+            raise BadRequest(error.message, "q", error.allowed, error.position) from None
+        self._last_id = 0
+        self._boot: str | None = None
+        self._skipped = options.house.mirror.packets_skipped
+
+    def frame(self) -> Any | None:
+        mirror = self._house.mirror
+        rows = mirror.packets()
+        if mirror.sensor.boot != self._boot:
+            self._boot, self._last_id = mirror.sensor.boot, 0
+        newest = int(rows["packet_id"].max(initial=0))
+        rows = rows[rows["packet_id"] > np.uint64(min(self._last_id, newest))]
+        unseen = max(mirror.packets_skipped - self._skipped, 0)
+        self._last_id, self._skipped = newest, mirror.packets_skipped
+        matched = rows[self._query.mask(rows, mirror.now_ns)]
+        shown = matched[-self._limit :]
+        if not len(shown) and not unseen:
+            return None
+        return {
+            "packets": packet_dicts(shown[::-1], self._house.interface_names()),
+            "skipped": len(matched) - len(shown) + unseen,
+        }
+
+
+class _Notices:
+    interval = 0.0
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._next = house.mirror.notice_count - min(house.mirror.notice_count, 5)
+
+    def frame(self) -> Any | None:
+        count, kept = self._house.mirror.notices_since(self._next)
+        if not kept:
+            return None
+        lost = count - len(kept) - self._next
+        self._next = count
+        entries = [
+            {"time": rfc3339(entry["time_ns"]), "level": entry["level"], "text": entry["text"]} for entry in kept
+        ]
+        return {**entries[-1], "notices": entries, "lost": lost}
+
+
+def _protocol_stats(house: House) -> dict[str, Any]:
+    return {"time": rfc3339(house.mirror.now_ns), "protocols": protocols(house.mirror)}
+
+
+def _traffic_update(house: House) -> dict[str, Any]:
+    """The overview of the seed's dashboards; `top_apps` and `dns_queries` are empty until programs and names are known."""
+    mirror = house.mirror
+    names = house.interface_names()
+    view = mirror.flow_view()
+    newest = (("last_seen", True),)
+    active = select(view, PageRequest(limit=UPDATE_ROWS, sort=newest, q="active:yes"), names, 0)
+    ended = select(view, PageRequest(limit=UPDATE_ROWS, sort=newest, q="active:no"), names, 0)
+    return {
+        "connections": connections(Rows.of(view, active.indices, names)),
+        "disconnected_connections": connections(Rows.of(view, ended.indices, names)),
+        "top_apps": [],
+        **house.interfaces.document(),
+        "packets": packet_dicts(mirror.packets()[-UPDATE_PACKETS:][::-1], names),
+        "dns_queries": [],
+    }
+
+
+def _progress(house: House) -> dict[str, Any] | None:
+    progress = house.mirror.progress
+    return {key: progress.get(key) for key in ("task", "done", "total", "text")} if progress else None
+
+
+TOPICS: Final[dict[str, Callable[[Options], TopicState]]] = {
+    "traffic_update": lambda o: _Whole(o.house, 4.9, lambda house: run_blocking(_traffic_update, house)),
+    "stats": lambda o: _Whole(o.house, TICK, lambda house: stats(house.mirror)),
+    "protocol_stats": lambda o: _Whole(o.house, TICK, _protocol_stats),
+    "packets": _Packets,
+    "connections": _Connections,
+    "capture_state": lambda o: _OnChange(o.house, lambda house: capture_state(house.mirror)),
+    "sensor_state": lambda o: _OnChange(
+        o.house, lambda house: sensor_state(house.mirror), ("snapshot_age_s", "progress")
+    ),
+    "notice": lambda o: _Notices(o.house),
+    "progress": lambda o: _OnChange(o.house, _progress),
+}

@@ -1,0 +1,223 @@
+"""What the sensor last said: the web process's one picture of the capture, applied snapshot by snapshot.
+
+One writer (the link reader), many readers. Readers get copies or objects that are never written again. A new capture,
+told by the sensor's boot id and the capture's start time, empties flows, packets and rings; only totals of the new one remain.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.services.flow_mirror import FlowMirror, FlowView
+from app.services.time_rings import TimeRings
+from app.wire.records import FLOW_DTYPE, PACKET_ROW_DTYPE
+
+KEPT_PACKETS: Final = 2_000
+KEPT_NOTICES: Final = 50
+
+# What a snapshot carries besides the columns; taken over whole.
+PLAIN_PARTS: Final = (
+    "capture",
+    "totals",
+    "rates",
+    "layers",
+    "sizes",
+    "hosts",
+    "ports",
+    "conversations",
+    "losses",
+    "latency",
+    "store",
+    "health",
+)
+
+
+@dataclass(slots=True)
+class SensorState:
+    """How the sensor is. `state`: starting, connected, silent, restarting, gone."""
+
+    state: str = "starting"
+    pid: int | None = None
+    boot: str | None = None
+    since: float = field(default_factory=time.time)
+    restarts: int = 0
+    message: str | None = None
+
+
+class Mirror:
+    """Thread-safe; `changed` wakes whoever waits for the next snapshot or change of state."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.changed = threading.Condition(self._lock)
+        self.generation = 0  # grows with every change
+        self.flows = FlowMirror()
+        self.rings = TimeRings()
+        self.sensor = SensorState()
+        self.progress: dict[str, Any] | None = None
+        self.snapshots = 0
+        self.snapshot_time = 0.0  # monotonic
+        self.malformed = 0
+        self._parts: dict[str, Any] = {}
+        self._identity: tuple[Any, ...] | None = None
+        self._packets: deque[NDArray[np.void]] = deque()
+        self._packets_kept = 0
+        self._notices: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTICES)
+        self.notice_count = 0  # of all notices so far
+        self.packets_skipped = 0
+        self.flows_active = 0
+        self.flows_deferred = 0
+        self.now_ns = 0
+        self.wall_ns = 0
+
+    # -- writing: the link reader ------------------------------------------------------------------------------------
+
+    def apply(self, snapshot: dict[str, Any]) -> None:
+        """Takes over one snapshot. Parts of a wrong type are left out and counted in `malformed`."""
+        with self.changed:
+            self._follow_capture(snapshot.get("capture"))
+            for name in PLAIN_PARTS:
+                part = snapshot.get(name)
+                if isinstance(part, (dict, list)):
+                    self._parts[name] = part
+            flows = self._columns(snapshot.get("flows"), FLOW_DTYPE)
+            if flows is not None:
+                self.flows.apply(flows)
+            packets = self._columns(snapshot.get("packets"), PACKET_ROW_DTYPE)
+            if packets is not None and len(packets):
+                self._keep_packets(packets)
+            series = snapshot.get("series")
+            if isinstance(series, dict):
+                self.rings.apply(series)
+            self.packets_skipped += _count(snapshot.get("packets_skipped"))
+            self.flows_active = _count(snapshot.get("flows_active"))
+            self.flows_deferred = _count(snapshot.get("flows_deferred"))
+            self.now_ns = _count(snapshot.get("now_ns"))
+            self.wall_ns = _count(snapshot.get("wall_ns"))
+            self.snapshots += 1
+            self.snapshot_time = time.monotonic()
+            if self.sensor.state == "silent":
+                self._set_sensor("connected", None)
+            self._notify()
+
+    def hello(self, pid: int | None, boot: str | None) -> None:
+        """A sensor has said hello."""
+        with self.changed:
+            if self.sensor.boot is not None:
+                self.sensor.restarts += 1
+            self.sensor.pid, self.sensor.boot = pid, boot
+            self.snapshot_time = time.monotonic()
+            self.progress = None
+            self._set_sensor("connected", None)
+            self._notify()
+
+    def sensor_state(self, state: str, message: str | None) -> None:
+        """The link reader saw the sensor go, stay silent, or refuse the version."""
+        with self.changed:
+            if (self.sensor.state, self.sensor.message) != (state, message):
+                self._set_sensor(state, message)
+                self._notify()
+
+    def notice(self, level: str, text: str) -> dict[str, Any]:
+        """Keeps something the user should know; returns it as it is shown."""
+        entry = {"time_ns": time.time_ns(), "level": level, "text": text}
+        with self.changed:
+            self._notices.append(entry)
+            self.notice_count += 1
+            self._notify()
+        return entry
+
+    def nudge(self) -> None:
+        """Wakes whoever waits for a change: somebody new wants to see what there is."""
+        with self.changed:
+            self._notify()
+
+    def set_progress(self, message: dict[str, Any]) -> None:
+        with self.changed:
+            self.progress = message
+            self._notify()
+
+    def own_addresses(self, addresses: list[tuple[int, int]]) -> None:
+        with self.changed:
+            self.flows.own_addresses(addresses)
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def wait(self, generation: int, timeout: float) -> int:
+        """Returns as soon as something changed after `generation`, at the latest after `timeout` seconds."""
+        with self.changed:
+            if self.generation == generation:
+                self.changed.wait(timeout)
+            return self.generation
+
+    def flow_view(self) -> FlowView:
+        with self._lock:
+            return self.flows.view()
+
+    def packets(self) -> NDArray[np.void]:
+        """The packets of the last ticks (PACKET_ROW), oldest first."""
+        with self._lock:
+            parts = list(self._packets)
+        return np.concatenate(parts) if parts else np.zeros(0, PACKET_ROW_DTYPE)
+
+    def part(self, name: str) -> Any:
+        """One plain part of the last snapshot, {} or [] if there was none. Not to be changed."""
+        with self._lock:
+            return self._parts.get(name, [] if name in ("layers", "sizes", "hosts", "ports", "conversations") else {})
+
+    def notices_since(self, number: int) -> tuple[int, list[dict[str, Any]]]:
+        """How many notices there were in all, and those after the first `number` that are still kept."""
+        with self._lock:
+            fresh = min(self.notice_count - number, len(self._notices))
+            return self.notice_count, list(self._notices)[len(self._notices) - fresh :] if fresh > 0 else []
+
+    def buckets(self, step: int, first: int, last: int) -> NDArray[np.void]:
+        with self._lock:
+            return self.rings.between(step, first, last)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _follow_capture(self, capture: Any) -> None:
+        if not isinstance(capture, dict):
+            return
+        identity = (self.sensor.boot, capture.get("source"), capture.get("started_ns"), capture.get("file"))
+        if not capture.get("started_ns") or identity == self._identity:
+            return
+        self._identity = identity
+        self.flows.clear()
+        self.rings.clear()
+        self._packets.clear()
+        self._packets_kept = 0
+        self.packets_skipped = 0
+        self._parts.clear()
+
+    def _columns(self, data: Any, dtype: np.dtype[Any]) -> NDArray[np.void] | None:
+        if not isinstance(data, bytes) or len(data) % dtype.itemsize:
+            self.malformed += data is not None
+            return None
+        return np.frombuffer(data, dtype)
+
+    def _keep_packets(self, packets: NDArray[np.void]) -> None:
+        packets = packets[-KEPT_PACKETS:]
+        self._packets.append(packets)
+        self._packets_kept += len(packets)
+        while self._packets_kept - len(self._packets[0]) >= KEPT_PACKETS:
+            self._packets_kept -= len(self._packets.popleft())
+
+    def _set_sensor(self, state: str, message: str | None) -> None:
+        self.sensor.state, self.sensor.message, self.sensor.since = state, message, time.time()
+
+    def _notify(self) -> None:
+        self.generation += 1
+        self.changed.notify_all()
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0

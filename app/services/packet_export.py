@@ -1,0 +1,92 @@
+"""Packets of the sensor's ring as a capture file: the parts go to a nameless temporary file, so that a slow browser holds no memory
+and the answer to "is there anything?" is known before the first byte is sent.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from typing import IO, Final
+
+from app.concurrency import run_blocking
+from app.model.errors import CommandError
+from app.services.captures import GONE_CODES
+from app.services.house import House
+from app.services.query_errors import BadRequest, NotThere, Unavailable
+from app.wire.filter import QueryError, parse
+from app.wire.filter_columns import packet_fields
+
+LIMIT_BYTES: Final = 1 << 30
+PART_SECONDS: Final = 10.0
+AT_ONCE: Final = 2
+EMPTY_BYTES: Final = {"pcap": 24}  # a file header and nothing more
+
+_running = threading.BoundedSemaphore(AT_ONCE)
+
+
+def pcap_export(house: House, kind: str, q: str, flow_id: int | None) -> tuple[IO[bytes], int]:
+    """A file positioned at its start, and its size. `NotThere` says why there is nothing; `Unavailable` when the sensor is gone or
+    too many exports run."""
+    try:
+        parse(q, packet_fields(tuple(house.interface_names())))
+    except QueryError as error:
+        raise BadRequest(error.message, "q", error.allowed, error.position) from None
+    if not _running.acquire(blocking=False):
+        raise Unavailable(f"{AT_ONCE} exports are being made already; try again in a moment.", "busy")
+    try:
+        return _spooled(house, kind, q, flow_id)
+    finally:
+        _running.release()
+
+
+def _spooled(house: House, kind: str, q: str, flow_id: int | None) -> tuple[IO[bytes], int]:
+    file = tempfile.TemporaryFile(dir=house.settings.data_dir)  # noqa: SIM115 - the response closes it
+    size = 0
+    try:
+        parts = house.link.stream("export", PART_SECONDS, format=kind, q=q, flow_id=flow_id, limit_bytes=LIMIT_BYTES)
+        for part in parts:
+            data = part.get("data", b"")
+            size += len(data)
+            run_blocking(file.write, data)
+        if size <= EMPTY_BYTES.get(kind, 0) or _only_headers(file, kind, size):
+            raise NotThere(why_empty(house, q, flow_id))
+        file.seek(0)
+        return file, size
+    except CommandError as error:
+        file.close()
+        if error.code in GONE_CODES:
+            raise Unavailable(error.message, error.code) from None
+        raise
+    except BaseException:
+        file.close()  # nobody else knows of it
+        raise
+
+
+def _only_headers(file: IO[bytes], kind: str, size: int) -> bool:
+    """Whether a pcapng has no packet block: its blocks are a section header and interface descriptions only."""
+    if kind != "pcapng":
+        return False
+    file.seek(0)
+    at = 0
+    while at + 12 <= size:
+        head = file.read(8)
+        if head[:4] not in (b"\n\r\r\n", b"\x01\0\0\0"):
+            return False
+        length = int.from_bytes(head[4:8], "little")
+        if length < 12:
+            return False
+        at += length
+        file.seek(at)
+    return True
+
+
+def why_empty(house: House, q: str, flow_id: int | None) -> str:
+    """One sentence: why an export holds no packet."""
+    seen = house.mirror.part("totals").get("packets", 0)
+    if not seen:
+        return "There is nothing to export: no packet has been captured yet."
+    if flow_id is not None:
+        return f"No packet of flow {flow_id} is held any more: the ring keeps only the newest packets."
+    if q:
+        return f"None of the packets that are still held matches {q[:200]!r}."
+    return "There is nothing to export: no packet is held any more."
