@@ -9,6 +9,7 @@ import re
 import sys
 from typing import Final
 
+from app import kernel_cache
 from app.model.errors import NetglassError
 
 # command → module with run(args) -> exit status
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Exit status 0 = done, 1 = the work failed (one line on standard error), 2 = wrong usage."""
     arguments = parser().parse_args(argv)
+    kernel_cache.use()
     try:
         module = importlib.import_module(_MODULES[arguments.command])
     except ModuleNotFoundError as error:

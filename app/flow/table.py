@@ -38,7 +38,9 @@ class FlowTable:
     counted of them. The arrays are valid during the call only.
     """
 
-    def __init__(self, capacity: int, on_ended: EndedSink, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self, capacity: int, on_ended: EndedSink, timeouts: Timeouts | None = None, flow_ids_used: int = 0
+    ) -> None:
         if not 16 <= capacity <= 1 << 28:
             raise ValueError(f"a flow table of {capacity} rows: 16 to {1 << 28} are possible")
         limits = timeouts or Timeouts()
@@ -53,6 +55,7 @@ class FlowTable:
         self._free = np.arange(capacity - 1, -1, -1, dtype=np.int32)
         self.meta = np.zeros(layout.META_SIZE, np.int64)
         self.meta[layout.FREE] = capacity
+        self.meta[layout.NEXT_FLOW_ID] = flow_ids_used
         self._ended = np.zeros(ENDED_CAPACITY, RECORD)
         self._ended_rolled = np.zeros((ENDED_CAPACITY, layout.ROLLED_COLUMNS), np.int64)
         self._seeds = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
@@ -129,13 +132,13 @@ class FlowTable:
         """Hand over the flows that have ended so far."""
         self._drain()
 
-    def collect(self, since_tick: int, limit: int, start: int = 0) -> tuple[NDArray[np.void], int]:
+    def collect(self, since_tick: int, limit: int, start: int = 0) -> tuple[NDArray[np.void], int, int]:
         """Records of the active flows that changed in tick `since_tick` or later, at most `limit`, from slot `start` on. Returns (FLOW_DTYPE array,
-        slot to go on from, 0 = complete)."""
+        slot to go on from or 0 when complete, changed flows that did not fit)."""
         cursor = np.array([start, 0], np.int64)
         out = np.zeros(min(limit, max(1, self.active)), RECORD)
         n = kernels.collect(since_tick, self.rows, self.tcp, self.meta, out, cursor)
-        return out[:n].view(FLOW_DTYPE), int(cursor[0])
+        return out[:n].view(FLOW_DTYPE), int(cursor[0]), int(cursor[1])
 
     def next_tick(self) -> int:
         """Close the current tick; returns the number of the tick that was closed."""
@@ -150,6 +153,10 @@ class FlowTable:
     @property
     def created(self) -> int:
         return int(self.meta[layout.CREATED])
+
+    @property
+    def last_flow_id(self) -> int:
+        return int(self.meta[layout.NEXT_FLOW_ID])
 
     @property
     def evicted(self) -> int:

@@ -495,16 +495,19 @@ def collect(since, rows, tcp, meta, out, cursor):
 
     cursor[0] is where to go on (0 when complete); cursor[1] counts changed rows that did not fit."""
     n = 0
-    r = cursor[0]
+    waiting = 0
+    resume = int64(0)
     tick = meta[TICK] & CHANGED_MASK
-    while r < meta[HIGH_WATER]:
+    for r in range(cursor[0], meta[HIGH_WATER]):
         if rows[r, FLOW_ID] != 0:
             changed = (rows[r, STATE] >> CHANGED_SHIFT) & CHANGED_MASK
             if (tick - changed) & CHANGED_MASK <= (tick - since) & CHANGED_MASK:
-                if n >= len(out):
-                    break
-                write_record(rows, tcp, r, 0, out[n])
-                n += 1
-        r += 1
-    cursor[0] = r if r < meta[HIGH_WATER] else 0
+                if n < len(out):
+                    write_record(rows, tcp, r, 0, out[n])
+                    n += 1
+                else:
+                    if waiting == 0:
+                        resume = r
+                    waiting += 1
+    cursor[0], cursor[1] = resume, waiting
     return n

@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 
-from app import privileges
+from app import kernel_cache, privileges
 from app.link.channel import SensorEnd
 from app.link.messages import hello
 from app.model.errors import NetglassError
@@ -56,6 +56,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> None:
     store = PacketStore(settings.packet_store_mb << 20)
     snapshots = SnapshotMaker()
     pipeline = Pipeline(settings.max_flows, store, snapshots.take_ended)
+    snapshots.watch(pipeline, store)
     live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
 
     def notify(level: str, text: str) -> None:
@@ -72,6 +73,7 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s sensor %(levelname)s %(message)s", stream=sys.stderr
     )
+    kernel_cache.use()
     try:
         if arguments.warm:
             return _warm()

@@ -48,12 +48,17 @@ class Pipeline:
         self.store = store
         self.counts = TrafficCounts()
         self.roll_ups = RollUps()
+        self.generation = 0  # number of captures begun
+        self._flow_ids_used = 0
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: a new capture starts."""
+        """Forget everything: a new capture starts. Flow ids go on, so that no two flows of one run share one."""
+        if self.generation:
+            self._flow_ids_used = self.table.last_flow_id
+        self.generation += 1
         self._decoder = Decoder()
-        self.table = FlowTable(self._max_flows, self._take_ended, self._timeouts)
+        self.table = FlowTable(self._max_flows, self._take_ended, self._timeouts, self._flow_ids_used)
         self.counts.reset()
         self.roll_ups.reset()
         if self.store is not None:
