@@ -1,0 +1,86 @@
+"""Receiver: our capture path on one interface, from the ring to flows, counters and the packet store.
+
+`python -m bench.receive_ours INTERFACE [RING_MB]`. Says "ready", captures until a line arrives on stdin, then lets nothing more
+in, reads what is in the ring, and prints what it counted as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+
+from app.capture.af_packet import OpenedSocket, RingSource, open_ring
+from app.sensor.packet_store import PacketStore
+from app.sensor.pipeline import Pipeline
+
+_DRAIN_S = 0.5
+_MAX_FLOWS = 1 << 17
+_TICK_S = 1.0
+
+
+def _work(source: RingSource, pipeline: Pipeline, seconds: float) -> None:
+    """Blocks that are ready, for at most `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and (block := source.read()) is not None:
+        pipeline.feed(block)
+        source.release(block)
+
+
+def _capture(source: RingSource, pipeline: Pipeline) -> None:
+    """As the sensor's loop does: wait, read, close a tick a second; until stdin says enough."""
+    poller = select.poll()
+    poller.register(source.fileno(), select.POLLIN)
+    poller.register(sys.stdin.fileno(), select.POLLIN | select.POLLHUP)
+    tick = time.monotonic() + _TICK_S
+    while True:
+        ready = dict(poller.poll(max(0, int((tick - time.monotonic()) * 1000))))
+        _work(source, pipeline, 0.04)
+        if time.monotonic() >= tick:
+            pipeline.close_tick()
+            tick += _TICK_S
+        if sys.stdin.fileno() in ready:
+            return
+
+
+def main() -> None:
+    interface = sys.argv[1]
+    ring_mb = int(sys.argv[2]) if len(sys.argv) > 2 else 64
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    pipeline = Pipeline(_MAX_FLOWS, PacketStore())
+    source = open_ring([OpenedSocket(interface, raw)], ring_bytes=ring_mb << 20)
+    print("ready", flush=True)
+    _capture(source, pipeline)
+    source.refuse_more()
+    end = time.monotonic() + _DRAIN_S
+    while time.monotonic() < end:
+        _work(source, pipeline, _DRAIN_S)
+        time.sleep(0.02)
+    pipeline.close_tick()
+    pipeline.finish()
+    statistics = source.statistics()
+    counts = pipeline.counts
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    print(
+        json.dumps(
+            {
+                "captured": statistics.packets,
+                "dropped": statistics.kernel_drops,
+                "packets": counts.packets,
+                "bytes": counts.bytes,
+                "flows": pipeline.table.created,
+                "undecoded": counts.undecoded(),
+                "layers": counts.layers(),
+                "rss_mb": int(status.split("VmHWM:")[1].split()[0]) / 1024,
+            }
+        ),
+        flush=True,
+    )
+    source.close()
+
+
+if __name__ == "__main__":
+    main()
