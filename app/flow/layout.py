@@ -39,21 +39,26 @@ CARRIER: Final = 1 << 35  # outer datagrams of a tunnel: the packets inside are 
 CHANGED_SHIFT: Final = 40  # number of the tick that last changed the row, 23 bits
 CHANGED_MASK: Final = (1 << 23) - 1
 
-# tcp[slot, …]: three cache lines; TCP only, but INTERFACE and HISTORY
-NEXT: Final = 0  # next sequence number expected, -1 = none seen
-ACK: Final = 2  # last acknowledgement, -1 = none seen
-NEXT_TIME: Final = 4
-ACK_TIME: Final = 6
-WINDOW: Final = 8
-DUPLICATES: Final = 10  # duplicate acknowledgements in a row
-SYN_TIME: Final = 12  # of the last SYN, 0 = none
-RTT: Final = 13  # ns, -1 = not seen
-BASE: Final = 14  # sequence number of the first packet, -1 = none seen
-RETRANSMISSIONS: Final = 16
-OUT_OF_ORDER: Final = 18
-INTERFACE: Final = 20
-HISTORY: Final = 21  # 24 letters
+# tcp[slot, …]: TCP only, but INTERFACE and HISTORY. The first cache line is touched by each segment, the other two rarely.
+SEQUENCE: Final = 0  # per direction: next sequence number expected | last acknowledgement << 32
+NEXT_TIME: Final = 2  # ns, when the next sequence number last grew
+ACK_TIME: Final = 4  # ns, of the last segment
+MARKS: Final = 6  # window | duplicate acknowledgements << 16 | bits below
+SYN_TIME: Final = 8  # of the last SYN, 0 = none
+RTT: Final = 9  # ns, -1 = not seen
+BASE: Final = 10  # sequence number of the first packet
+RETRANSMISSIONS: Final = 12
+OUT_OF_ORDER: Final = 14
+INTERFACE: Final = 16
+HISTORY: Final = 17  # 24 letters
 TCP_COLUMNS: Final = 24
+
+# Bits of MARKS
+NEXT_KNOWN: Final = 1 << 32  # segments of this direction have been seen
+ACK_KNOWN: Final = 1 << 33
+KEEP_ALIVE: Final = 1 << 34  # the last segment of this direction was a keep-alive
+PROBE: Final = 1 << 35  # … a zero-window probe
+RTT_OPEN: Final = 1 << 36  # this direction sent a SYN whose handshake is not complete
 
 # rolled[slot, …]: what the roll-ups have already counted
 ROLLED_COLUMNS: Final = 4  # packets a, b, bytes a, b

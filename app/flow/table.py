@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.flow import layout
 from app.flow import table_kernels as kernels
+from app.flow.memory import page_aligned
 from app.flow.record_kernels import RECORD
 from app.wire.records import FLOW_DTYPE
 
@@ -47,11 +48,10 @@ class FlowTable:
         self.capacity = capacity
         self._on_ended = on_ended
         index_size = 1 << (2 * capacity - 1).bit_length()
-        self._index = np.zeros(index_size, np.uint64)
-        # np.zeros takes pages from the kernel only when they are touched: an empty table of any capacity costs next to nothing.
-        self.rows = np.zeros((capacity, layout.ROW_COLUMNS), np.int64)
-        self.tcp = np.zeros((capacity, layout.TCP_COLUMNS), np.int64)
-        self.rolled = np.zeros((capacity, layout.ROLLED_COLUMNS), np.int64)
+        self._index = page_aligned((index_size,), np.uint64)
+        self.rows = page_aligned((capacity, layout.ROW_COLUMNS), np.int64)
+        self.tcp = page_aligned((capacity, layout.TCP_COLUMNS), np.int64)
+        self.rolled = page_aligned((capacity, layout.ROLLED_COLUMNS), np.int64)
         self._free = np.arange(capacity - 1, -1, -1, dtype=np.int32)
         self.meta = np.zeros(layout.META_SIZE, np.int64)
         self.meta[layout.FREE] = capacity

@@ -39,7 +39,8 @@ SYN, SYN_ACK, ACKED, DATA, FIN, RST = (
 ORIGINATOR_B, ORIGINATOR_CERTAIN, CLOSED = at.ORIGINATOR_B, at.ORIGINATOR_CERTAIN, at.CLOSED
 CHANGED_SHIFT, CHANGED_MASK, CARRIER = at.CHANGED_SHIFT, at.CHANGED_MASK, at.CARRIER
 CARRIER_LINK_TYPE = codes.CARRIER_LINK_TYPE
-BASE, RTT, HISTORY, INTERFACE, NEXT, ACK, SYN_TIME = at.BASE, at.RTT, at.HISTORY, at.INTERFACE, at.NEXT, at.ACK, at.SYN_TIME
+BASE, RTT, HISTORY, INTERFACE, MARKS = at.BASE, at.RTT, at.HISTORY, at.INTERFACE, at.MARKS
+NEXT_KNOWN, RTT_OPEN = at.NEXT_KNOWN, at.RTT_OPEN
 ROW_COLUMNS, TCP_COLUMNS, ROLLED_COLUMNS = at.ROW_COLUMNS, at.TCP_COLUMNS, at.ROLLED_COLUMNS
 NEXT_FLOW_ID, FREE, ACTIVE, EVICTED, HAND, ENDED, TICK, CREATED = (
     at.NEXT_FLOW_ID,
@@ -166,10 +167,6 @@ def begin(rows, tcp, rolled, meta, r, ts, interface, flags, d):
         rolled[r, k] = 0
     tcp[r, INTERFACE] = interface
     if rows[r, KEY] & 0xFF == 6:
-        for k in range(2):
-            tcp[r, NEXT + k] = -1
-            tcp[r, ACK + k] = -1
-            tcp[r, BASE + k] = -1
         tcp[r, RTT] = -1
         if flags & 0x12 == 0x12:  # a SYN-ACK first: its receiver opened the connection (Zeek's '^')
             state = int64(0) if d == 1 else ORIGINATOR_B
@@ -307,6 +304,7 @@ def update(
         if meta[ENDED] > room:
             return start
         count = min(int64(GROUP), int64(n) - start)
+        segments = int64(0)
         # 1. keys and hashes; ask for the index lines
         for g in range(count):
             p = packets[start + g]
@@ -345,8 +343,6 @@ def update(
                     prefetch(rows, r * ROW_COLUMNS + 8)
                     if keys[g, 4] & 0xFF == 6:
                         prefetch(tcp, r * TCP_COLUMNS)
-                        prefetch(tcp, r * TCP_COLUMNS + 8)
-                        prefetch(tcp, r * TCP_COLUMNS + 16)
         # 3. update
         for g in range(count):
             i = start + g
@@ -384,7 +380,7 @@ def update(
                 why = int64(0)
                 if ts - rows[r, LAST] > idle_limit(key, rows[r, STATE], timeouts):
                     why = CLOSED_BY_ENDS if rows[r, STATE] & CLOSED else IDLE
-                elif is_tcp and flags & 0x12 == 2 and tcp[r, BASE + d] >= 0 and tcp[r, BASE + d] != int64(p.seq):
+                elif is_tcp and flags & 0x12 == 2 and tcp[r, MARKS + d] & NEXT_KNOWN and tcp[r, BASE + d] != int64(p.seq):
                     why = PORT_REUSED  # a SYN with another initial sequence number is another connection
                 if why:
                     end_flow(rows, tcp, rolled, meta, ended, ended_rolled, r, why)
@@ -429,15 +425,16 @@ def update(
                 seen = segment_events(flags, length)
                 if seen & ~(state >> (SEEN_SHIFT * d)) & 0xFF:
                     note_events(rows, tcp, r, d, seen)
-                before = tcp[r, RTT]
-                kind = tcp_segment(tcp, r, d, ts, int64(p.seq), int64(p.ack), int64(p.window), flags, length)
-                meta[TCP_PACKETS] += 1
+                t = tcp[r]
+                waiting = t[MARKS + d] & RTT_OPEN
+                kind = tcp_segment(t, d, ts, int64(p.seq), int64(p.ack), int64(p.window), flags, length)
+                segments += 1
                 if kind:
                     p.kind |= kind
                     if kind & KIND_RETRANSMISSION:
                         meta[TCP_RETRANSMISSIONS] += 1
-                if before < 0 <= tcp[r, RTT]:
-                    rtt_samples[meta[RTT_COUNT] % RTT_SAMPLES] = tcp[r, RTT]
+                if waiting and t[MARKS + d] & RTT_OPEN == 0:
+                    rtt_samples[meta[RTT_COUNT] % RTT_SAMPLES] = t[RTT]
                     meta[RTT_COUNT] += 1
             else:
                 if p.link_type == CARRIER_LINK_TYPE:
@@ -446,6 +443,7 @@ def update(
                 if length > 0 and state >> (SEEN_SHIFT * d) & DATA == 0:
                     note_events(rows, tcp, r, d, int64(DATA))
         start += count
+        meta[TCP_PACKETS] += segments
     return int64(n)
 
 

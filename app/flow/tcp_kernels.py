@@ -12,21 +12,19 @@ from numba import int32, int64, njit
 from app.flow import layout as at
 from app.wire import codes
 
-NEXT, ACK, NEXT_TIME, ACK_TIME, WINDOW, DUPLICATES = (
-    at.NEXT,
-    at.ACK,
-    at.NEXT_TIME,
-    at.ACK_TIME,
-    at.WINDOW,
-    at.DUPLICATES,
-)
+SEQUENCE, NEXT_TIME, ACK_TIME, MARKS = at.SEQUENCE, at.NEXT_TIME, at.ACK_TIME, at.MARKS
 SYN_TIME, RTT, BASE, RETRANSMISSIONS, OUT_OF_ORDER = at.SYN_TIME, at.RTT, at.BASE, at.RETRANSMISSIONS, at.OUT_OF_ORDER
+NEXT_KNOWN, ACK_KNOWN, KEEP_ALIVE, PROBE, RTT_OPEN = (
+    at.NEXT_KNOWN,
+    at.ACK_KNOWN,
+    at.KEEP_ALIVE,
+    at.PROBE,
+    at.RTT_OPEN,
+)
 RETRANSMITTED, UNORDERED = codes.KIND_RETRANSMISSION, codes.KIND_OUT_OF_ORDER
 
 OUT_OF_ORDER_NS = 3_000_000  # without a handshake RTT
 FAST_RETRANSMISSION_NS = 20_000_000
-KEEP_ALIVE = 1 << 32  # in DUPLICATES: the last segment of this direction was a keep-alive
-PROBE = 1 << 33  # … a zero-window probe
 
 
 @njit(forceinline=True, nogil=True, error_model="numpy")
@@ -36,76 +34,92 @@ def distance(a, b):
 
 
 @njit(nogil=True, error_model="numpy")
-def judge_old(tcp, r, d, ts, seq, length, consumed):
-    """Kind of a segment that does not start at the next expected sequence number or later: bits of PACKET.kind."""
+def judge(t, d, ts, seq, length, consumed):
+    """Kind of a segment that does not start at the next expected sequence number: bits of PACKET.kind; counted in the row t."""
     o = 1 - d
-    expected = tcp[r, NEXT + d]
-    advanced = expected < 0 or distance(seq, expected) >= 0
+    expected = t[SEQUENCE + d] & 0xFFFFFFFF
+    acknowledged = t[SEQUENCE + o] >> 32 & 0xFFFFFFFF
+    ack_known = t[MARKS + o] & ACK_KNOWN != 0
+    advanced = distance(seq, expected) >= 0
     if length > 1 and distance(expected - 1, seq) == 0:  # adds data behind a probe
         advanced = True
-    acknowledged = tcp[r, ACK + o]
-    if length > 0 and acknowledged > 0 and distance(seq + length, acknowledged) <= 0:
+    if length > 0 and ack_known and distance(seq + length, acknowledged) <= 0:
+        t[RETRANSMISSIONS + d] += 1
         return RETRANSMITTED
     if advanced:
         return 0
-    since = ts - tcp[r, ACK_TIME + o]
-    if tcp[r, DUPLICATES + o] & 0xFFFF >= 2 and acknowledged == seq and 0 <= since < FAST_RETRANSMISSION_NS:
+    since = ts - t[ACK_TIME + o]
+    duplicates = t[MARKS + o] >> 16 & 0xFFFF
+    if duplicates >= 2 and acknowledged == seq and 0 <= since < FAST_RETRANSMISSION_NS:
+        t[RETRANSMISSIONS + d] += 1
         return RETRANSMITTED
-    since = ts - tcp[r, NEXT_TIME + d]
-    limit = tcp[r, RTT] if tcp[r, RTT] > 0 else OUT_OF_ORDER_NS
+    since = ts - t[NEXT_TIME + d]
+    limit = t[RTT] if t[RTT] > 0 else OUT_OF_ORDER_NS
     if 0 <= since < limit and distance(expected, seq + consumed) != 0:
+        t[OUT_OF_ORDER + d] += 1
         return UNORDERED
+    t[RETRANSMISSIONS + d] += 1
     return RETRANSMITTED
 
 
+@njit(nogil=True, error_model="numpy")
+def handshake(t, d, ts, flags):
+    """A SYN, or a segment of a direction whose SYN waits for the end of its handshake."""
+    o = 1 - d
+    if flags & 2:
+        if flags & 16 == 0:
+            t[SYN_TIME] = ts
+            if t[RTT] < 0:
+                t[MARKS + d] |= RTT_OPEN
+        return
+    if flags & 4 or flags & 16 == 0:
+        return
+    # The first acknowledgement of the SYN's sender after the other side has acknowledged the SYN.
+    marks = t[MARKS + o]
+    if marks & NEXT_KNOWN and marks & ACK_KNOWN and distance(t[SEQUENCE + o] >> 32 & 0xFFFFFFFF, t[BASE + d]) > 0:
+        t[RTT] = ts - t[SYN_TIME]
+        t[MARKS + d] &= ~RTT_OPEN
+
+
 @njit(forceinline=True, nogil=True, error_model="numpy")
-def tcp_segment(tcp, r, d, ts, seq, ack, window, flags, length):
-    """Account one segment in direction d; returns bits of PACKET.kind (retransmission, out of order)."""
+def tcp_segment(t, d, ts, seq, ack, window, flags, length):
+    """Account one segment in direction d of the flow's TCP row t; returns bits of PACKET.kind (retransmission, out of order)."""
     o = 1 - d
     kind = int64(0)
-    syn, rst = flags & 2, flags & 4
     consumed = length + (1 if flags & 3 else 0)
-    expected = tcp[r, NEXT + d]
-    last_ack = tcp[r, ACK + d]
-    marks = int64(0)
-
-    if flags & 7 == 0 and expected >= 0 and length <= 1:
-        if seq == (expected - 1) & 0xFFFFFFFF:
-            marks = KEEP_ALIVE
-        elif length == 1 and seq == expected and tcp[r, WINDOW + o] == 0 and tcp[r, ACK + o] >= 0:
-            marks = PROBE
-    count = tcp[r, DUPLICATES + d] & 0xFFFF
-    if length == 0 and flags & 7 == 0 and window == tcp[r, WINDOW + d] and seq == expected and ack == last_ack:
-        answers = tcp[r, DUPLICATES + o]
-        if window != 0 and answers & KEEP_ALIVE == 0 and count < 0xFFFF:
-            count += 1
-    if ack != last_ack:
-        count = 0
-
-    if consumed > 0 and marks & KEEP_ALIVE == 0 and expected >= 0 and seq != expected:
-        kind = int64(judge_old(tcp, r, d, ts, seq, length, consumed))
-        if kind & RETRANSMITTED:
-            tcp[r, RETRANSMISSIONS + d] += 1
-        elif kind & UNORDERED:
-            tcp[r, OUT_OF_ORDER + d] += 1
-
+    old = t[MARKS + d]
+    sequence = t[SEQUENCE + d]
+    expected, last_ack = sequence & 0xFFFFFFFF, sequence >> 32 & 0xFFFFFFFF
+    new = old & (RTT_OPEN | ACK_KNOWN) | NEXT_KNOWN | window
     after = (seq + consumed) & 0xFFFFFFFF
-    if expected < 0 or (distance(after, expected) > 0 and marks & PROBE == 0):
-        tcp[r, NEXT + d] = after
-        tcp[r, NEXT_TIME + d] = ts
-    if tcp[r, BASE + d] < 0:
-        tcp[r, BASE + d] = seq
-
-    if syn:
-        if flags & 16 == 0:
-            tcp[r, SYN_TIME] = ts
-    elif flags & 16 and rst == 0 and tcp[r, RTT] < 0 and tcp[r, SYN_TIME] != 0:
-        # The first acknowledgement of the SYN's sender after the other side's SYN-ACK.
-        if tcp[r, BASE + o] >= 0 and tcp[r, ACK + o] >= 0 and distance(tcp[r, ACK + o], tcp[r, BASE + d]) > 0:
-            tcp[r, RTT] = ts - tcp[r, SYN_TIME]
-    tcp[r, WINDOW + d] = window
-    tcp[r, DUPLICATES + d] = count | marks
+    if old & NEXT_KNOWN:
+        count = old >> 16 & 0xFFFF
+        if flags & 7 == 0 and length <= 1:
+            if seq == (expected - 1) & 0xFFFFFFFF:
+                new |= KEEP_ALIVE
+            elif length == 1 and seq == expected and t[MARKS + o] & (0xFFFF | ACK_KNOWN) == ACK_KNOWN:
+                new |= PROBE
+            elif length == 0 and ack == last_ack and seq == expected and window == old & 0xFFFF and window != 0:
+                if t[MARKS + o] & KEEP_ALIVE == 0 and count < 0xFFFF:
+                    count += 1
+        if ack != last_ack:
+            count = 0
+        new |= count << 16
+        if seq != expected and consumed > 0 and new & KEEP_ALIVE == 0:
+            kind = int64(judge(t, d, ts, seq, length, consumed))
+        if distance(after, expected) > 0 and new & PROBE == 0:
+            t[NEXT_TIME + d] = ts
+        else:
+            after = expected
+    else:
+        t[BASE + d] = seq
+        t[NEXT_TIME + d] = ts
     if flags & 16:
-        tcp[r, ACK + d] = ack
-    tcp[r, ACK_TIME + d] = ts
+        new |= ACK_KNOWN
+        last_ack = ack
+    t[MARKS + d] = new
+    t[SEQUENCE + d] = after | last_ack << 32
+    t[ACK_TIME + d] = ts
+    if flags & 2 or new & RTT_OPEN:
+        handshake(t, d, ts, flags)
     return kind
