@@ -1,0 +1,132 @@
+/** Wires the page together: shell, sections, keyboard. Everything else lives in data/, parts/ and views/. */
+
+import { post } from "./api.js";
+import * as session from "./data/session.js";
+import { fill, h, icon, setText } from "./dom.js";
+import * as format from "./format.js";
+import * as banners from "./parts/banners.js";
+import { CaptureBar } from "./parts/capture_bar.js";
+import { closeMenu, hideTip, menuAnchor, openMenu, toast, watchTips } from "./parts/floating.js";
+import { ask as askLegal } from "./parts/legal.js";
+import { closeDrawer, dialogOpen, openDialog } from "./parts/overlay.js";
+import * as keys from "./parts/shortcuts.js";
+import * as theme from "./parts/theme.js";
+import * as router from "./router.js";
+import { t } from "./strings.js";
+import { CapturesView } from "./views/captures.js";
+import { ConnectionsView } from "./views/connections.js";
+import { InterfacesView } from "./views/interfaces.js";
+import { OverviewView } from "./views/overview.js";
+import { PacketsView } from "./views/packets.js";
+
+/** The sections in order of the navigation; `key` is the letter after g. A later page is one more line. */
+const SECTIONS = [
+  { name: "overview", key: "o", View: OverviewView },
+  { name: "connections", key: "c", View: ConnectionsView, count: () => session.stats.value?.flows?.active },
+  { name: "packets", key: "p", View: PacketsView },
+  { name: "interfaces", key: "i", View: InterfacesView },
+  { name: "captures", key: "f", View: CapturesView },
+];
+
+const views = new Map();
+let shown = null;
+let bar = null;
+
+function start() {
+  theme.start();
+  for (const element of document.querySelectorAll("[data-text]")) setText(element, t(element.dataset.text));
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
+  document.getElementById("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    document.getElementById("main").focus();
+  });
+  watchTips(session.explain);
+  session.start();
+  buildShell();
+  banners.start();
+  router.route.watch(show);
+  router.start();
+  keys.start({ sections: SECTIONS, view: () => shown?.view, escape, theme: theme.toggle, help: showKeys });
+  askLegal(quit);
+}
+
+function buildShell() {
+  bar = new CaptureBar({ onQuit: askQuit, moreMenu });
+  fill(document.getElementById("topbar"), h("a.brand.mobile-only", { href: "#/overview", "aria-label": t("app.name") }, brandMark()), bar.parts);
+  const links = SECTIONS.map(({ name, count }) => {
+    const number = h("span.count");
+    if (count) session.stats.watch(() => setText(number, count() === undefined ? "" : format.short(count())));
+    return h("li", {}, h("a", { href: router.address(name), data: { section: name } }, icon(name), h("span.label", {}, t(`nav.${name}`)), number));
+  });
+  fill(document.getElementById("nav"), h("ul", {}, links));
+  const foot = (iconName, label, act) => h("button.btn.btn-quiet.btn-sm", { type: "button", onclick: act, "aria-label": label }, icon(iconName), h("span.label", {}, label));
+  fill(document.getElementById("rail-foot"), foot("sun", t("action.theme"), theme.toggle), foot("keyboard", t("action.shortcuts"), showKeys));
+}
+
+function brandMark() {
+  const mark = icon("mark");
+  mark.setAttribute("class", "");
+  return mark;
+}
+
+function moreMenu(anchor) {
+  if (menuAnchor() === anchor) return closeMenu();
+  const item = (iconName, label, act) => h("button.menu-item", { type: "button", role: "menuitem", onclick: () => { closeMenu(); act(); } }, icon(iconName), label);
+  return openMenu(anchor, [item("sun", t("action.theme"), theme.toggle), item("keyboard", t("action.shortcuts"), showKeys), item("power", t("action.quit"), askQuit)], { label: t("action.more") });
+}
+
+function show({ name, parameters }) {
+  const section = SECTIONS.find((one) => one.name === name) ?? (name ? SECTIONS[0] : null);
+  if (!section) return;
+  closeMenu(false);
+  if (shown?.section !== section) {
+    closeDrawer(false);
+    shown?.view.hide();
+    if (!views.has(section)) views.set(section, new section.View({ capture: (names) => bar.picker.choose(names), startOn: (names) => bar.start(names) }));
+    shown = { section, view: views.get(section) };
+    fill(document.getElementById("main"), shown.view.element);
+    scrollTo(0, 0);
+  }
+  document.title = t("app.title", { view: t(`nav.${section.name}`) });
+  for (const link of document.querySelectorAll("#nav a")) {
+    if (link.dataset.section === section.name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  shown.view.show(parameters);
+}
+
+/** Closes the topmost thing; true if there was one. */
+function escape() {
+  return hideTip() | closeMenu() || closeDrawer();
+}
+
+function showKeys() {
+  if (dialogOpen()) return;
+  const close = h("button.btn", { type: "button", onclick: () => dialog.close() }, t("action.close"));
+  const dialog = openDialog({ id: "keys", title: t("keys.title"), iconName: "keyboard", body: keys.list(SECTIONS), buttons: [close] });
+  close.focus();
+}
+
+function askQuit() {
+  if (dialogOpen()) return;
+  const cancel = h("button.btn", { type: "button", onclick: () => dialog.close() }, t("action.cancel"));
+  const confirm = h("button.btn.btn-danger", { type: "button", id: "quit-confirm", onclick: () => { dialog.close(); quit(); } }, icon("power"), t("quit.confirm"));
+  const dialog = openDialog({ id: "quit-dialog", title: t("quit.title"), iconName: "power", body: h("p", {}, t("quit.body")), buttons: [cancel, confirm] });
+  cancel.focus();
+}
+
+async function quit() {
+  try {
+    await post("/api/shutdown");
+  } catch (problem) {
+    if (problem.status) {
+      toast(problem.message, "error");
+      return;
+    }
+    // no answer: the server was gone before it could give one
+  }
+  document.getElementById("legal")?.close();
+  banners.sayQuit();
+}
+
+start();

@@ -1,0 +1,109 @@
+/** The time chart: uPlot with our tokens, either one line or a stack of areas. Colours are read from the page's tokens. */
+
+import uPlot from "../../vendor/uPlot.esm.js";
+import { h } from "../dom.js";
+import { locale } from "../strings.js";
+
+const TIME_STEPS = [1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400];
+
+const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+export class TimeChart {
+  #plot = null;
+  #series = [];
+  #data = [[]];
+  #stacked = false;
+  #format = String;
+
+  /** `onCursor(index or null)` hears where the pointer is. */
+  constructor({ label, onCursor }) {
+    this.element = h("div.chart", { role: "img", "aria-label": label });
+    this.onCursor = onCursor;
+    new ResizeObserver(() => this.#resize()).observe(this.element);
+  }
+
+  /** `series` [{key, token}], bottom of the stack first. `format(value)` writes the left axis. */
+  configure(series, { stacked, format }) {
+    this.#series = series;
+    this.#stacked = stacked;
+    this.#format = format;
+    this.rebuild();
+  }
+
+  /** `times` unix seconds, `values` one array per series; null is a gap. */
+  set(times, values, range) {
+    this.range = range;
+    this.#data = [times, ...(this.#stacked ? stack(values) : values)];
+    if (this.#plot) this.#plot.setData(this.#data);
+    else this.rebuild();
+  }
+
+  rebuild() {
+    this.#plot?.destroy();
+    this.#plot = null;
+    const width = this.element.clientWidth - 20;
+    if (width < 50 || !this.#series.length || this.#data.length !== this.#series.length + 1) return;
+    this.#plot = new uPlot(this.#options(width), this.#data, this.element);
+  }
+
+  #resize() {
+    const width = this.element.clientWidth - 20;
+    if (width < 50) return;
+    if (this.#plot) this.#plot.setSize({ width, height: this.element.clientHeight - 8 });
+    else this.rebuild();
+  }
+
+  #options(width) {
+    const text = token("--fg-3");
+    const grid = { stroke: token("--chart-grid"), width: 1 };
+    const axis = { stroke: text, font: `11px ${token("--font-ui")}`, grid, ticks: { show: false }, gap: 6 };
+    return {
+      width,
+      height: this.element.clientHeight - 8,
+      padding: [10, 6, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, points: { size: 7, width: 2, fill: token("--bg") }, drag: { x: false, y: false } },
+      scales: { x: { range: () => this.range }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
+      axes: [
+        { ...axis, size: 28, grid: { show: false }, space: 64, incrs: TIME_STEPS, values: (_, splits) => splits.map((at) => shortTime(at)) },
+        { ...axis, size: 70, space: 44, values: (_, splits) => splits.map((at) => this.#format(at)) },
+      ],
+      series: [{}, ...this.#series.map((one) => this.#line(one))],
+      bands: this.#stacked ? this.#series.slice(1).map((_, i) => ({ series: [i + 2, i + 1] })) : undefined,
+      hooks: { setCursor: [(plot) => this.onCursor?.(plot.cursor.idx ?? null)] },
+    };
+  }
+
+  #line({ token: name, key }) {
+    const colour = token(name);
+    const fill = this.#stacked ? withAlpha(colour, 0.42) : (plot) => fade(plot, colour);
+    return { label: key, stroke: colour, width: this.#stacked ? 1 : 1.5, fill, points: { show: false }, spanGaps: false };
+  }
+}
+
+/** Sums from below, so that each area sits on the one before it. */
+function stack(values) {
+  const sums = [];
+  for (const row of values) {
+    const below = sums.at(-1);
+    sums.push(row.map((value, i) => (value === null ? null : value + (below?.[i] ?? 0))));
+  }
+  return sums;
+}
+
+function withAlpha(colour, alpha) {
+  return `color-mix(in srgb, ${colour} ${Math.round(alpha * 100)}%, transparent)`;
+}
+
+function fade(plot, colour) {
+  const { top, height } = plot.bbox;
+  if (!Number.isFinite(top + height) || height <= 0) return withAlpha(colour, 0.2);
+  const gradient = plot.ctx.createLinearGradient(0, top, 0, top + height);
+  gradient.addColorStop(0, withAlpha(colour, 0.36));
+  gradient.addColorStop(1, withAlpha(colour, 0.02));
+  return gradient;
+}
+
+const minutes = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const seconds = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const shortTime = (at) => (at % 60 ? seconds : minutes).format(new Date(at * 1000));

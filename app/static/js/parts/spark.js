@@ -1,0 +1,38 @@
+/** A sparkline: one SVG path for the line, one for the area below it. Colour comes from data-tone. */
+
+import { svg } from "../dom.js";
+
+const WIDTH = 100;
+const HEIGHT = 30;
+
+export class Spark {
+  constructor({ tone = null, points = 60 } = {}) {
+    this.points = points;
+    this.line = svg("path", { class: "spark-line" });
+    this.area = svg("path", { class: "spark-area" });
+    this.element = svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, this.area, this.line);
+    if (tone) this.element.dataset.tone = tone;
+  }
+
+  /** `values` oldest first; null leaves out a point. The newest is always at the right edge. */
+  set(values, top = null) {
+    const shown = values.slice(-this.points);
+    const numbers = shown.filter((value) => value !== null && value !== undefined);
+    if (numbers.length < 2) {
+      this.#path("", "");
+      return;
+    }
+    const highest = top ?? Math.max(...numbers);
+    const step = WIDTH / (this.points - 1);
+    const start = (this.points - shown.length) * step;
+    const y = (value) => (HEIGHT - 1.5 - (highest > 0 ? value / highest : 0) * (HEIGHT - 4)).toFixed(2);
+    const places = shown.flatMap((value, i) => (value === null || value === undefined ? [] : [[(start + i * step).toFixed(2), y(value)]]));
+    const line = places.map(([x, height]) => `${x} ${height}`).join("L");
+    this.#path(`M${line}`, `M${places[0][0]} ${HEIGHT}L${line}L${places.at(-1)[0]} ${HEIGHT}Z`);
+  }
+
+  #path(line, area) {
+    this.line.setAttribute("d", line);
+    this.area.setAttribute("d", area);
+  }
+}

@@ -1,0 +1,125 @@
+/** One connection in the drawer: every field with its help, values that filter, the way to its packets. */
+
+import { download, get, query } from "../api.js";
+import * as session from "../data/session.js";
+import { fill, h, icon, setText } from "../dom.js";
+import { NONE } from "../format.js";
+import { copy, toast } from "../parts/floating.js";
+import { openDrawer } from "../parts/overlay.js";
+import { address } from "../router.js";
+import { has, t } from "../strings.js";
+import { GROUPS, shown, termFor } from "./connection_columns.js";
+
+const EXPLAIN_KEY = "netglass.explain";
+const HIDDEN = ["rate", "touched", "flow_id", "community_id"];
+
+export class ConnectionDetails {
+  #row = null;
+  #cells = new Map();
+
+  constructor({ onTerm, onClose }) {
+    this.onTerm = onTerm;
+    this.onClose = onClose;
+  }
+
+  get flowId() {
+    return this.#row?.flow_id ?? null;
+  }
+
+  open(row) {
+    this.#row = row;
+    this.facts = h("div.facts");
+    this.drawer = openDrawer({
+      label: "connection",
+      title: row.server_name ?? row.hostname ?? row.remote_address ?? t("details.flow", { id: String(row.flow_id) }),
+      subtitle: subtitle(row),
+      actions: this.#actions(row),
+      body: this.facts,
+      onClose: () => {
+        this.#row = null;
+        this.onClose();
+      },
+    });
+    this.#draw();
+    this.#loadAll(row.flow_id);
+  }
+
+  /** The live table has a newer row. */
+  update(row) {
+    if (!this.#row || !row || row.flow_id !== this.#row.flow_id) return;
+    Object.assign(this.#row, row);
+    for (const [key, cell] of this.#cells) setText(cell, shown(key, this.#row[key]) ?? t("details.unknown"));
+  }
+
+  /** The table carries only its own columns; the rest is asked for once. */
+  async #loadAll(flowId) {
+    try {
+      const answer = await get("/api/connections", { q: `flow_id:${flowId}`, limit: 1 });
+      const full = answer[0];
+      if (full && this.#row?.flow_id === flowId) {
+        this.#row = { ...full, ...this.#row, ...full };
+        this.#draw();
+      }
+    } catch (problem) {
+      toast(problem.message, "error");
+    }
+  }
+
+  #actions(row) {
+    const explain = h("button.btn.btn-sm", { type: "button", "aria-pressed": String(explained()), onclick: () => {
+      localStorage.setItem(EXPLAIN_KEY, explained() ? "0" : "1");
+      explain.setAttribute("aria-pressed", String(explained()));
+      this.#draw();
+    } }, icon("help", "icon-sm"), t("details.explain"));
+    const save = async () => {
+      try {
+        await download(`/api/export/pcap${query({ flow: row.flow_id })}`, `flow-${row.flow_id}.pcap`);
+      } catch (problem) {
+        toast(problem.message, "error");
+      }
+    };
+    return [
+      h("a.btn.btn-sm", { href: address("packets", { q: `flow_id:${row.flow_id}` }) }, icon("packets", "icon-sm"), t("details.packets")),
+      h("button.btn.btn-sm", { type: "button", onclick: save }, icon("download", "icon-sm"), t("details.pcap")),
+      explain,
+    ];
+  }
+
+  #draw() {
+    this.#cells.clear();
+    const row = this.#row;
+    const listed = new Set(GROUPS.flatMap(([, keys]) => keys));
+    const rest = ["flow_id", "community_id", ...Object.keys(row).filter((key) => !listed.has(key) && !HIDDEN.includes(key))];
+    fill(this.facts, [...GROUPS, ["other", rest]].map(([group, keys]) => this.#group(group, keys.filter((key) => key in row))));
+  }
+
+  #group(group, keys) {
+    if (!keys.length) return null;
+    return h("section", {}, h("h3", {}, t(`details.${group}`)), h("dl", {}, keys.map((key) => [h("dt", {}, label(key)), this.#value(key)])));
+  }
+
+  #value(key) {
+    const text = shown(key, this.#row[key]);
+    const value = h(text === null ? "span.faint" : MONO.includes(key) ? "span.mono" : "span", {}, text ?? t("details.unknown"));
+    this.#cells.set(key, value);
+    const term = text === null ? null : termFor(key, this.#row);
+    const act = (iconName, name, run) => h("button.help", { type: "button", "aria-label": `${t(name)}: ${text}`, data: { tip: t(name) }, onclick: run }, icon(iconName));
+    const acts = text === null ? null : h("span.acts", {},
+      term ? [act("plus", "action.include", () => this.onTerm(term, false)), act("minus", "action.exclude", () => this.onTerm(term, true))] : null,
+      act("copy", "action.copy", () => copy(String(this.#row[key]))));
+    const help = explained() ? session.explain(key) : null;
+    return h("dd", {}, value, acts, help ? h("p.explain", {}, help) : null);
+  }
+}
+
+const MONO = ["remote_address", "local_address", "community_id", "history", "app_path"];
+const explained = () => localStorage.getItem(EXPLAIN_KEY) === "1";
+
+function label(key) {
+  const name = has(`field.${key}`) ? t(`field.${key}`) : key.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
+  return h("span", { data: { help: key }, tabindex: "0" }, name);
+}
+
+function subtitle(row) {
+  return [row.protocol?.toUpperCase(), row.detailed_protocol ?? row.service, `${row.local_address ?? NONE} ↔ ${row.remote_address ?? NONE}`].filter(Boolean).join(" · ");
+}

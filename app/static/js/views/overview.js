@@ -1,0 +1,85 @@
+/** The first page: four figures, traffic over time, and who and what makes it up. */
+
+import * as session from "../data/session.js";
+import { fill, framed, h, setData, setText } from "../dom.js";
+import { whyEmpty } from "../parts/empty.js";
+import * as format from "../format.js";
+import { t } from "../strings.js";
+import { CapturePanels } from "./overview_panels.js";
+import { Tile } from "./overview_tile.js";
+import { TrafficPanel } from "./overview_traffic.js";
+
+export class OverviewView {
+  #stop = [];
+
+  constructor() {
+    this.tiles = {
+      throughput: new Tile({ label: t("tile.throughput"), help: "bps", tone: null }),
+      packets: new Tile({ label: t("tile.packets"), help: "pps", tone: "udp" }),
+      flows: new Tile({ label: t("tile.flows"), help: "flows_active", tone: "sent" }),
+      losses: new Tile({ label: t("tile.losses"), help: "kernel_drops", tone: "quiet" }),
+    };
+    this.traffic = new TrafficPanel();
+    this.panels = new CapturePanels();
+    this.sub = h("span.sub");
+    this.blank = h("section.panel", { hidden: true });
+    this.full = h("div.view", {},
+      h("div.grid", {}, Object.values(this.tiles).map((tile) => tile.element)),
+      h("div.grid", {}, this.traffic.element, this.panels.protocols),
+      h("div.grid", {}, this.panels.rest));
+    this.element = h("div.view", { id: "overview" }, h("div.view-head", {}, h("h1", {}, t("overview.title"), this.sub)), this.blank, this.full);
+    this.draw = framed(() => this.#draw());
+  }
+
+  show() {
+    this.#stop = [session.stats.watch(this.draw), session.capture.watch(this.draw)];
+    this.traffic.show();
+  }
+
+  hide() {
+    for (const stop of this.#stop) stop();
+    this.traffic.hide();
+  }
+
+  #draw() {
+    const stats = session.stats.value;
+    const why = whyEmpty();
+    this.blank.hidden = !why;
+    this.full.hidden = Boolean(why) && !["running", "replaying"].includes(session.capture.value?.state);
+    if (why) fill(this.blank, why);
+    const started = stats?.capture?.started ?? session.capture.value?.started;
+    setText(this.sub, started ? t("overview.since", { time: format.dateTime(started) }) : "");
+    if (!stats) return;
+    this.#figures(stats);
+    this.panels.draw(stats);
+  }
+
+  #figures(stats) {
+    const { throughput, packets, flows, losses } = this.tiles;
+    const series = (key) => session.history.map((entry) => entry[key]);
+    const totals = stats.totals ?? {};
+    const bps = format.bitRateParts(stats.rates?.bps);
+    throughput.set({ ...bps, note: t("tile.totalBytes", { value: format.bytes(totals.bytes) }), values: series("bps"), compare: true });
+    packets.set({ figure: format.short(stats.rates?.pps === null || stats.rates?.pps === undefined ? null : Math.round(stats.rates.pps)), unit: t("unit.packetsPerSecond"), note: t("tile.totalPackets", { value: format.short(totals.packets) }), values: series("pps"), compare: true });
+    flows.set({ figure: format.count(stats.flows?.active), unit: "", note: [t("tile.newFlows", { value: format.decimal(stats.rates?.new_flows) }), t("tile.totalFlows", { value: format.short(stats.flows?.total ?? totals.flows) })].join(" · "), values: series("flows"), compare: true });
+    this.#losses(losses, stats, series("lost"));
+  }
+
+  #losses(tile, stats, values) {
+    const lost = stats.losses?.kernel_drops ?? null;
+    const undecoded = Object.values(stats.losses?.undecoded ?? {}).reduce((sum, n) => sum + n, 0);
+    const seen = stats.totals?.packets ?? 0;
+    const note = [
+      lost ? t("tile.lossShare", { share: format.percent(lost / (lost + seen)) }) : t("tile.noLosses"),
+      undecoded ? t("tile.undecoded", { value: format.short(undecoded) }) : null,
+    ].filter(Boolean).join(" · ");
+    tile.set({ figure: format.short(lost), unit: "", note, values: deltas(values), compare: false });
+    setData(tile.element, "state", lost ? "bad" : null);
+    setData(tile.spark.element, "tone", lost ? "bad" : "quiet");
+  }
+}
+
+/** How much a running count grew from each reading to the next. */
+function deltas(values) {
+  return values.slice(1).map((value, i) => (value === null || values[i] === null ? null : Math.max(0, value - values[i])));
+}
