@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from bench import kernels, machine, peers, report
+from bench import kernels, live, machine, memory, peers, report
 from bench.profiles import PROFILES, Profile
 from bench.run import floor_mb, interleaved, timed
 from bench.traffic import DATA_DIR, cached
@@ -20,6 +21,7 @@ RESULTS_DIR: Final = Path(__file__).parent / "results"
 DOCUMENT: Final = peers.ROOT / "docs" / "performance.md"
 _QUICK: Final = {"imix": 500_000, "small": 500_000, "churn": 200_000}
 _QUICK_SLICE: Final = 20  # slow rivals get this much less
+_QUICK_LIVE_S: Final = 1.0
 _WARM_UP: Final = 2_000  # packets of the file that loads or compiles our kernels
 
 
@@ -80,21 +82,40 @@ def _workloads(args: argparse.Namespace, programs: list[peers.Program]) -> list[
     return results
 
 
+def _limit(name: str, value: float | None, limit: float, unit: str, why: str = "") -> dict[str, Any]:
+    return {"name": name, "value": value, "limit": limit, "unit": unit, "why": why}
+
+
 def _limits(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """What must stay below a limit: times of the kernels."""
-    if args.no_kernels:
-        return []
-    _say("kernels: compiling with an empty cache")
-    seen = kernels.measure(args.core)
-    return [
-        {"name": "kernels compiled, empty cache", "value": seen["cold_s"], "limit": kernels.COLD_GOAL_S, "unit": "s"},
-        {
-            "name": "kernels loaded from the cache",
-            "value": seen["cached_s"],
-            "limit": kernels.CACHED_GOAL_S,
-            "unit": "s",
-        },
-    ]
+    """What must stay below a limit: start-up of the kernels, memory of the running program."""
+    limits = []
+    if not args.no_kernels:
+        _say("kernels: compiling with an empty cache")
+        seen = kernels.measure(args.core)
+        limits.append(_limit("kernels compiled, empty cache", seen["cold_s"], kernels.COLD_GOAL_S, "s"))
+        limits.append(_limit("kernels loaded from the cache", seen["cached_s"], kernels.CACHED_GOAL_S, "s"))
+    if not args.no_memory:
+        file, facts = cached(_profile("imix", args))
+        _say(f"memory: the running program replays {facts.packets:,} packets")
+        sensor, total, why = None, None, ""
+        try:
+            sensor, total = memory.sensor_and_all(memory.measure(file))
+        except (RuntimeError, OSError) as error:
+            why = str(error)
+        flows = f"after {facts.flows:,} flows"
+        limits.append(_limit(f"sensor resident {flows}", sensor, memory.SENSOR_GOAL_MB, "MB", why or "no sensor"))
+        limits.append(_limit(f"all processes resident {flows}", total, memory.ALL_GOAL_MB, "MB", why))
+    return limits
+
+
+def _live(args: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
+    """Live measurements, or why there are none."""
+    if args.no_live:
+        return [], "left out"
+    try:
+        return live.run(_QUICK_LIVE_S if args.quick else args.live_seconds, _say), ""
+    except RuntimeError as error:
+        return [], str(error)
 
 
 def last_results() -> dict[str, Any]:
@@ -109,6 +130,7 @@ def last_results() -> dict[str, Any]:
 def main(arguments: Sequence[str]) -> int:
     """Exit status 0, also where a goal is missed: the table says so."""
     args = _arguments(arguments)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # namespaces are removed on the way out
     if args.write_docs:
         report.write_docs(last_results(), DOCUMENT)
         return 0
@@ -120,6 +142,7 @@ def main(arguments: Sequence[str]) -> int:
     results["missing"] = [asdict(one) for one in missing]
     results["workloads"] = _workloads(args, programs)
     results["limits"] = _limits(args)
+    results["live"], results["live_why"] = _live(args)
     RESULTS_DIR.mkdir(exist_ok=True)
     stamp = results["machine"]["when"].replace(" UTC", "").replace(" ", "-").replace(":", "")
     path = RESULTS_DIR / f"{stamp}.json"

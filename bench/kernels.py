@@ -7,47 +7,36 @@ import os
 import subprocess
 import sys
 import tempfile
-from typing import Any, Final
+from typing import Final
 
 from bench.peers import ROOT
 
 COLD_GOAL_S: Final = 15.0
 CACHED_GOAL_S: Final = 0.5
 
-# Signatures are explicit: importing a module compiles its kernels or loads them.
 _PROBE: Final = """
-import importlib, json, sys, time
+import json, time
+from app.sensor.kernels_warm import compile_all
 begin = time.perf_counter()
 import numpy, numba
 ready = time.perf_counter()
-for name in sys.argv[1:]:
-    importlib.import_module(name)
+compile_all(lambda done, total, text: None)
 print(json.dumps({"imports_s": ready - begin, "kernels_s": time.perf_counter() - ready}))
 """
 
 
-def modules() -> list[str]:
-    """Every module with kernels, by its name."""
-    return sorted(f"app.{path.parent.name}.{path.stem}" for path in (ROOT / "app").glob("*/*_kernels.py"))
-
-
 def _probe(cache: str, core: int) -> dict[str, float]:
-    """One process that imports numpy and numba, then all kernels."""
-    command = ["taskset", "-c", str(core), sys.executable, "-c", _PROBE, *modules()]
+    """One process that imports numpy and numba, then compiles or loads all kernels of the sensor."""
+    command = ["taskset", "-c", str(core), sys.executable, "-c", _PROBE]
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     seconds: dict[str, float] = json.loads(done.stdout)
     return seconds
 
 
-def measure(core: int) -> dict[str, Any]:
+def measure(core: int) -> dict[str, float]:
     """Seconds with an empty cache, and the middle of three with a full one."""
     with tempfile.TemporaryDirectory(prefix="bench-kernels-") as cache:
         cold = _probe(cache, core)
         cached = [_probe(cache, core)["kernels_s"] for _ in range(3)]
-    return {
-        "modules": len(modules()),
-        "cold_s": cold["kernels_s"],
-        "cached_s": sorted(cached)[1],
-        "imports_s": cold["imports_s"],
-    }
+    return {"cold_s": cold["kernels_s"], "cached_s": sorted(cached)[1], "imports_s": cold["imports_s"]}

@@ -128,6 +128,10 @@ class Receiver:
                 return
         raise RuntimeError(f"{self.name} ended before it was ready")
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def cpu_s(self) -> float:
         """CPU seconds so far."""
         return _cpu_s(self._process.pid)

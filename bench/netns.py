@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 SENDER_END: Final = "tx0"
@@ -50,9 +52,17 @@ def why_not() -> str | None:
     return None
 
 
+def _remove_left_over() -> None:
+    """Namespaces of benchmarks that were killed."""
+    for name in re.findall(r"^bench-[tr]x-\d+", _ip("netns", "list"), re.MULTILINE):
+        if not Path(f"/proc/{name.rpartition('-')[2]}").exists():
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+
 @contextmanager
 def pair() -> Iterator[Pair]:
     """Made on entry, removed on exit, also on Ctrl+C. Raises CalledProcessError where the kernel refuses."""
+    _remove_left_over()
     made = Pair(f"bench-tx-{os.getpid()}", f"bench-rx-{os.getpid()}")
     try:
         for namespace in (made.sender, made.receiver):

@@ -12,10 +12,13 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app.capture.af_packet import OpenedSocket, RingSource, open_ring
-from app.sensor.packet_store import PacketStore
-from app.sensor.pipeline import Pipeline
+from app import kernel_cache
+
+if TYPE_CHECKING:
+    from app.capture.af_packet import RingSource
+    from app.sensor.pipeline import Pipeline
 
 _DRAIN_S = 0.5
 _MAX_FLOWS = 1 << 17
@@ -47,6 +50,11 @@ def _capture(source: RingSource, pipeline: Pipeline) -> None:
 
 
 def main() -> None:
+    kernel_cache.use()  # before numba is imported
+    from app.capture.af_packet import OpenedSocket, open_ring
+    from app.sensor.packet_store import PacketStore
+    from app.sensor.pipeline import Pipeline
+
     interface = sys.argv[1]
     ring_mb = int(sys.argv[2]) if len(sys.argv) > 2 else 64
     raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)

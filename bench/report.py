@@ -91,16 +91,19 @@ def _workload(workload: Results, floor_mb: float, quick: bool) -> Iterator[str]:
     yield ""
 
 
-def _limits(title: str, rows: list[tuple[str, float | None, float, str]]) -> Iterator[str]:
+def _limits(limits: list[dict[str, Any]], quick: bool) -> Iterator[str]:
     """Measured values that must stay below a limit."""
-    yield f"### {title}"
+    yield "### Start and memory"
     yield ""
-    cells = []
-    for name, value, limit, unit in rows:
-        measured = "not measured" if value is None else f"{value:.2f} {unit}"
-        word = "" if value is None else "pass" if value <= limit else "fail"
-        cells.append([name, measured, f"≤ {limit:g} {unit}", word])
-    yield from table(["", "measured", "goal", ""], cells)
+    rows = []
+    for one in limits:
+        value, limit = one["value"], f"≤ {one['limit']:g} {one['unit']}"
+        if value is None:
+            rows.append([one["name"], f"not measured: {one['why']}", limit, ""])
+        else:
+            word = "" if quick else "pass" if value <= one["limit"] else "fail"
+            rows.append([one["name"], f"{value:.2f} {one['unit']}", limit, word])
+    yield from table(["", "measured", "goal", ""], rows)
     yield ""
 
 
@@ -155,12 +158,12 @@ def lines(results: Results) -> Iterator[str]:
         yield f"- {missing['name']}: {missing['remedy']}"
     if results.get("missing"):
         yield ""
-    if limits := results.get("limits"):
-        yield from _limits(
-            "Start and memory", [(one["name"], one["value"], one["limit"], one["unit"]) for one in limits]
-        )
+    if results.get("limits"):
+        yield from _limits(results["limits"], results["quick"])
     if results.get("live"):
         yield from _live(results["live"])
+    elif results.get("live_why"):
+        yield f"Live capture was not measured: {results['live_why']}"
 
 
 def write_docs(results: Results, path: Path) -> None:
