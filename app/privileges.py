@@ -20,6 +20,7 @@ from app.model.errors import PrivilegeError
 LINUX: Final = sys.platform.startswith("linux")
 
 CAP_DAC_READ_SEARCH: Final = 2
+CAP_SETGID: Final = 6
 CAP_SETPCAP: Final = 8
 CAP_NET_RAW: Final = 13
 CAP_SYS_PTRACE: Final = 19
@@ -155,7 +156,7 @@ def _drop_linux(uid: int, gid: int, keep: Collection[int]) -> None:
         _prctl(_PR_SET_SECUREBITS, _SECUREBITS)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _clear_ambient()
-    if os.geteuid() == 0:
+    if before.effective >> CAP_SETGID & 1:
         os.setgroups([])  # while still allowed; then the group, then the user
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)

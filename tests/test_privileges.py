@@ -72,6 +72,13 @@ def test_uid_0_without_power():
 
 @pytest.mark.root
 @needs_root
+@pytest.mark.parametrize("uid", [0, NOBODY])
+def test_dropping_twice_is_the_same_as_once(uid):
+    assert run(f"p.drop_to({uid}, {uid}); p.drop_to({uid}, {uid}); p.seal(); {SHOW}").endswith("() 0 0 0 0 True")
+
+
+@pytest.mark.root
+@needs_root
 def test_a_child_of_a_process_with_kept_rights_has_none():
     out = run(
         f"p.drop_to({NOBODY}, {NOBODY}, keep=[p.CAP_NET_RAW])\n"

@@ -8,13 +8,18 @@ import os
 import secrets
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from app import kernel_cache, privileges
 from app.link.channel import SensorEnd
 from app.link.messages import hello
 from app.model.errors import NetglassError
 from app.sensor.broker_client import BrokerClient, inherited
+from app.sensor.loop import Loop, Progress
 from config import Settings
+
+if TYPE_CHECKING:
+    from app.sensor.assembly import Parts
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
@@ -41,29 +46,23 @@ def _warm() -> int:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> None:
-    # Imported after the rights are gone: NumPy and numba bring a lot of code.
-    from app.sensor.capture_control import CaptureControl
-    from app.sensor.commands import Commands
-    from app.sensor.live_source import LiveSources
-    from app.sensor.loop import Loop
-    from app.sensor.packet_store import PacketStore
-    from app.sensor.pipeline import Pipeline
-    from app.sensor.snapshot import SnapshotMaker
-
     broker = BrokerClient(inherited(arguments.broker))
     link = SensorEnd(inherited(arguments.link))
     link.send(hello(os.getpid(), secrets.token_hex(8)))
-    store = PacketStore(settings.packet_store_mb << 20)
-    snapshots = SnapshotMaker()
-    pipeline = Pipeline(settings.max_flows, store, snapshots.take_ended)
-    snapshots.watch(pipeline, store)
-    live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
+    rights = broker.rights()
 
-    def notify(level: str, text: str) -> None:
-        link.send({"type": "notice", "level": level, "text": text})
+    def build(progress: Progress) -> Parts:
+        from app.sensor.kernels_warm import compile_all
 
-    control = CaptureControl(pipeline, live, broker, broker.rights(), notify)
-    Loop(link, broker, control, Commands(control, store, link.send), snapshots).run()
+        compile_all(progress)
+        from app.sensor.assembly import assemble
+
+        return assemble(settings, broker, rights, link.send)
+
+    loop = Loop(link, broker, build)
+    loop.run()
+    if not loop.ready:
+        os._exit(0)  # a thread is compiling; the interpreter's own end would wait for it
 
 
 def main(argv: list[str]) -> int:

@@ -1,6 +1,7 @@
 """Which source the sensor reads: started, stopped, replayed, brought back. Holds the capture's state as the snapshot shows it.
 
-States: stopped → starting (kernels still compile) → running (live) or replaying (file) → stopped, finished or failed.
+States: stopped → running (live) or replaying (file) → stopped, finished or failed. (`starting` is the web process's word for a sensor that is
+still compiling.)
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from app.capture.pcap_file import open_file
 from app.capture.source import Source
 from app.host.default_interface import default_interface
 from app.model.errors import CaptureError
-from app.sensor.broker_client import BrokerClient, Rights
+from app.sensor.broker_client import Rights
 from app.sensor.live_source import LiveSources, Wanted
 from app.sensor.pipeline import Pipeline
 
@@ -27,18 +28,13 @@ MAX_SNAPLEN: Final = 262_144
 class CaptureControl:
     """One source at a time feeds the pipeline. Times are wall-clock nanoseconds."""
 
-    def __init__(
-        self, pipeline: Pipeline, live: LiveSources, broker: BrokerClient, rights: Rights, notify: Notify
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, live: LiveSources, rights: Rights, notify: Notify) -> None:
         self._pipeline = pipeline
         self._live = live
-        self._broker = broker
         self._rights = rights
         self._notify = notify
         self._source: Source | None = None
         self._wanted: Wanted | None = None  # a live capture that was asked for
-        self._file: tuple[str, str] | None = None  # path and filter of a replay that was asked for
-        self._ready = False
         self._losses = {"kernel_drops": 0, "ring_freezes": 0}
         self._state: dict[str, Any] = {
             "state": "stopped",
@@ -99,9 +95,13 @@ class CaptureControl:
         wanted = self._live.want(names, bpf_filter, snaplen)
         self._close("stopped", None)
         self._begin("live", bpf_filter, snaplen)
+        try:
+            self._source = self._live.open(wanted)
+        except CaptureError as error:
+            self._state.update(state="failed", message=error.message)
+            raise
         self._wanted = wanted
-        if self._ready:
-            self._open()
+        self._state["state"] = "running"
 
     def _default(self) -> str:
         name = default_interface()
@@ -116,32 +116,20 @@ class CaptureControl:
         self._begin("file", bpf_filter, 0)
         self._state["file"] = name or Path(path).name
         self._source = source
-        self._state["state"] = "replaying" if self._ready else "starting"
+        self._state["state"] = "replaying"
 
     def stop(self) -> None:
         """End the capture; what the kernel has already taken is still counted."""
-        if self._source is None and self._wanted is None:
-            return
         refuse = getattr(self._source, "refuse_more", None)
-        if refuse is not None and self._source is not None:
+        if refuse is not None:
             refuse()
             self.work(time.monotonic() + DRAIN_SECONDS, wait=True)
         self._close("stopped", None)
-
-    def kernels_ready(self) -> None:
-        """Reading may begin."""
-        self._ready = True
-        if self._wanted is not None and self._source is None:
-            self._open()
-        elif self._source is not None:
-            self._state["state"] = "replaying"
 
     # -- work ---------------------------------------------------------------------------------------------------------
 
     def work(self, deadline: float, wait: bool = False) -> None:
         """Read and analyse until nothing is there or the monotonic deadline passed; `wait`: until the deadline in any case."""
-        if not self._ready:
-            return
         while self._source is not None and time.monotonic() < deadline:
             source = self._source
             try:
@@ -177,7 +165,6 @@ class CaptureControl:
         self._pipeline.reset()
         self._losses = {"kernel_drops": 0, "ring_freezes": 0}
         self._state.update(
-            state="starting",
             source=kind,
             interfaces=[],
             bpf_filter=bpf_filter,
@@ -187,16 +174,6 @@ class CaptureControl:
             progress=None,
             message=None,
         )
-
-    def _open(self) -> None:
-        assert self._wanted is not None
-        try:
-            self._source = self._live.open(self._wanted)
-        except CaptureError as error:
-            self._wanted = None
-            self._state.update(state="failed", message=error.message)
-            raise
-        self._state["state"] = "running"
 
     def _finished(self, source: Source) -> None:
         message = None
@@ -215,15 +192,11 @@ class CaptureControl:
 
     def _close(self, state: str, message: str | None) -> None:
         """End what runs; its flows end with it, its counters and packets stay to be looked at."""
-        if self._source is None and self._wanted is None:
+        if self._source is None:
             return
-        if self._source is not None:
-            self.state()
-            self.losses()
-            self._source.close()
-            self.losses()
-            self._source = None
-            if self._ready:
-                self._pipeline.finish()
-        self._wanted = None
+        self.state()
+        self._source.close()
+        self.losses()  # after close(), which counts what was dropped at the end
+        self._source = self._wanted = None
+        self._pipeline.finish()
         self._state.update(state=state, message=message)

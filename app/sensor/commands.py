@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from app.dissect.client import Dissector
 from app.link.messages import COMMANDS, Message, check
 from app.model.errors import CommandError, ProtocolError
 from app.sensor.capture_control import CaptureControl
-from app.sensor.packet_store import PacketStore
+from app.sensor.packet_store import PacketStore, StoredPacket
 from app.wire.filter import Query, QueryError, parse
 from app.wire.filter_columns import packet_fields
 
@@ -19,15 +20,15 @@ MAX_STREAMS: Final = 8  # exports under way
 _MAX_ID: Final = 1 << 62
 
 Reply = Callable[[Message], object]
-Later = Callable[[dict[str, Any]], None]
 
 
 class Commands:
     """Dispatches; streams are pumped by the loop when the link has room."""
 
-    def __init__(self, control: CaptureControl, store: PacketStore, reply: Reply) -> None:
+    def __init__(self, control: CaptureControl, store: PacketStore, dissector: Dissector, reply: Reply) -> None:
         self._control = control
         self._store = store
+        self._dissector = dissector
         self._reply = reply
         self._streams: deque[tuple[int, Iterator[dict[str, Any]]]] = deque()
         self.quit = False
@@ -39,13 +40,17 @@ class Commands:
             "packet": self._packet,
             "quit": self._quit,
         }
+        self._answered_later: Mapping[str, Callable[[Message], None]] = {
+            "dissect": self._dissect,
+            "export": self._export,
+        }
 
     def handle(self, message: Message) -> None:
         """Do one command and answer it."""
         try:
             check(message, COMMANDS)
-            if message["type"] == "export":
-                self._export(message)
+            if message["type"] in self._answered_later:
+                self._answered_later[message["type"]](message)
                 return
             result = self._commands[message["type"]](message)
         except CommandError as error:
@@ -95,14 +100,30 @@ class Commands:
         rows, next_before, scanned = self._store.rows(self._query(message), limit, before, time.time_ns())
         return {"rows": rows.tobytes(), "next_before_id": next_before, "scanned": scanned}
 
-    def _packet(self, message: Message) -> dict[str, Any]:
+    def _held(self, message: Message) -> StoredPacket:
         packet_id = message["packet_id"]
         held = self._store.get(packet_id) if 0 < packet_id < _MAX_ID else None
         if held is None:
             raise CommandError("not_held", f"packet {packet_id} is not held any more, or never was")
+        return held
+
+    def _packet(self, message: Message) -> dict[str, Any]:
+        held = self._held(message)
         interfaces = self._control.state()["interfaces"]
         name = interfaces[held.interface]["name"] if held.interface < len(interfaces) else ""
         return {"row": held.row.tobytes(), "frame": held.frame, "link_type": held.link_type, "interface": name}
+
+    def _dissect(self, message: Message) -> None:
+        held = self._held(message)
+        if abs(message["id"]) >= _MAX_ID:
+            raise ProtocolError("dissect.id is too large")
+        self._dissector.submit(message["id"], held.frame, held.link_type)
+        self.deliver()
+
+    def deliver(self) -> None:
+        """Send the dissections that are done."""
+        for number, result in self._dissector.poll():
+            self._reply({"type": "reply", "id": number, "ok": True, "result": result})
 
     # -- export -------------------------------------------------------------------------------------------------------
 

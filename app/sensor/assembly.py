@@ -1,0 +1,43 @@
+"""The sensor's parts, put together. Importing this module compiles or loads the kernels, so the loop has it done in a thread beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.dissect.client import Dissector
+from app.link.messages import Message
+from app.sensor.broker_client import BrokerClient, Rights
+from app.sensor.capture_control import CaptureControl
+from app.sensor.commands import Commands
+from app.sensor.live_source import LiveSources
+from app.sensor.packet_store import PacketStore
+from app.sensor.pipeline import Pipeline
+from app.sensor.snapshot import SnapshotMaker
+from config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop drives."""
+
+    control: CaptureControl
+    commands: Commands
+    snapshots: SnapshotMaker
+    dissector: Dissector
+
+
+def assemble(settings: Settings, broker: BrokerClient, rights: Rights, send: Callable[[Message], object]) -> Parts:
+    """Nothing of it runs yet. `send` queues a message for the web process."""
+    store = PacketStore(settings.packet_store_mb << 20)
+    snapshots = SnapshotMaker()
+    pipeline = Pipeline(settings.max_flows, store, snapshots.take_ended)
+    snapshots.watch(pipeline, store)
+    live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
+
+    def notify(level: str, text: str) -> None:
+        send({"type": "notice", "level": level, "text": text})
+
+    control = CaptureControl(pipeline, live, rights, notify)
+    dissector = Dissector()
+    return Parts(control, Commands(control, store, dissector, send), snapshots, dissector)
