@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 
 from app.model.layers import LAYER_BIT
 from app.wire.card_mask import hidden_positions
+from app.wire.network_header import network_header
 from app.wire.records import PACKET_ROW_DTYPE
 
 PAYLOAD_BYTES: Final = 64
 _LOOKAHEAD: Final = 40  # bytes beyond the shown ones, so that a card number cut by the edge is still recognised
-_ETHERNET, _SLL, _SLL2 = 1, 113, 276
-_TAGS: Final = (0x8100, 0x88A8, 0x9100)
-_SMALLEST_ETHER_TYPE: Final = 0x0600  # below: the length field of IEEE 802.3
-_MOST_TAGS: Final = 8
 
 
 def packet_rows(records: NDArray[np.void], frames: Sequence[bytes]) -> NDArray[np.void]:
@@ -62,21 +59,3 @@ def masked_start(data: bytes, start: int, length: int) -> bytes:
             masked[place] = ord("*")
         near = bytes(masked)
     return near[start - begin : start - begin + length]
-
-
-def network_header(frame: bytes, link_type: int) -> tuple[int, int]:
-    """(EtherType or 0, where the network header starts) of a frame; (0, 0) for link types that name none."""
-    if link_type == _SLL:
-        return int.from_bytes(frame[14:16], "big"), 16
-    if link_type == _SLL2:
-        return int.from_bytes(frame[0:2], "big"), 20
-    if link_type != _ETHERNET:
-        return 0, 0
-    at = 12
-    ether_type = int.from_bytes(frame[at : at + 2], "big")
-    for _ in range(_MOST_TAGS):
-        if ether_type not in _TAGS:
-            break
-        at += 4
-        ether_type = int.from_bytes(frame[at : at + 2], "big")
-    return (ether_type if ether_type >= _SMALLEST_ETHER_TYPE else 0), at + 2

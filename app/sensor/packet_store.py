@@ -209,6 +209,11 @@ class PacketStore:
                 int(record["interface"]),
             )
 
+    def link_types(self, query: Query, flow_id: int = 0, now_ns: int = 0) -> set[int]:
+        """The link types of the held packets that match; empty when none does."""
+        records, _ = self._matching(query, self._next_id, now_ns, None)
+        return set(np.unique(records["link_type"][(records["flow_id"] == flow_id) | (flow_id == 0)]).tolist())
+
     def statistics(self) -> dict[str, int | None]:
         """What is held and what was lost. oldest_ns: capture time of the oldest held packet, None when there is none."""
         oldest = [int(ring.record(0)["ts"]) for ring in self._rings if ring.held]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.model.layers import LAYER_BIT
-from app.sensor.packet_rows import masked_start, network_header
+from app.sensor.packet_rows import masked_start
 from app.sensor.packet_store import SMALLEST_CAPACITY, PacketStore
 from app.wire.block import Block
 from app.wire.filter import parse
@@ -205,12 +205,14 @@ def test_rows_of_frames_without_ip_show_their_type():
         assert row["payload_kept"] == 28
 
 
-def test_network_headers_by_link_type():
-    assert network_header(b"x" * 14 + b"\x08\x00", 113) == (0x0800, 16)
-    assert network_header(b"\x86\xdd" + b"x" * 20, 276) == (0x86DD, 20)
-    assert network_header(b"\x45", 101) == (0, 0)
-    assert network_header(b"", 1) == (0, 14)
-    assert network_header(b"x" * 12 + b"\x00\x26" + b"x" * 40, 1) == (0, 14)
+def test_the_link_types_of_what_matches():
+    store = PacketStore(SMALLEST_CAPACITY)
+    assert store.link_types(EVERYTHING) == set()
+    add(store, [b"x" * 60], link_type=1, flows=1)
+    add(store, [b"y" * 60], link_type=276, flows=2, port=53)
+    assert store.link_types(EVERYTHING) == {1, 276}
+    assert store.link_types(EVERYTHING, flow_id=2) == {276}
+    assert store.link_types(parse("port:80", PACKET_FIELDS)) == {1}
 
 
 def test_card_numbers_in_the_shown_payload_are_masked_even_at_its_edge():
