@@ -21,7 +21,7 @@ class FileFilter:
         self._bpf = bpf
         self._filters: dict[int, Filter | None] = {}
 
-    def prepare(self, link_type: int) -> None:
+    def prepare(self, link_type: int, big_endian: bool) -> None:
         """Compile for a link type. Raises CaptureError(bad_filter) for the first one of a file only.
 
         Where the text has no meaning for a later link type (say `vlan` on raw IP), none of its frames match.
@@ -29,7 +29,7 @@ class FileFilter:
         if link_type in self._filters:
             return
         try:
-            program = compile_dead(self._bpf, link_type) if isinstance(self._bpf, str) else self._bpf
+            program = self._compile(link_type, big_endian)
             self._filters[link_type] = Filter(program)
         except CaptureError:
             if not self._filters:
@@ -37,6 +37,9 @@ class FileFilter:
             self._filters[link_type] = None
         except ValueError as error:
             raise CaptureError("bad_filter", str(error)) from None
+
+    def _compile(self, link_type: int, big_endian: bool) -> Program:
+        return compile_dead(self._bpf, link_type, big_endian=big_endian) if isinstance(self._bpf, str) else self._bpf
 
     def keep(self, data: NDArray[np.uint8], frames: NDArray[np.void]) -> int:
         """Move the frames that match to the front; their number."""

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import zlib
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-_CHUNK: Final = 128 << 10
+_CHUNK: Final = 32 << 10
 _GZIP_FORMAT: Final = 31  # zlib's wbits: a gzip header, the largest window
 
 
@@ -61,11 +61,13 @@ class Gunzip:
 
     def _advance(self, limit: int) -> bytes:
         """Feed the decompressor once."""
+        before = self._decompress.copy()
         try:
             out = self._decompress.decompress(self._pending, limit)
         except zlib.error:
-            self._end(None if self._fresh and self._members else "the gzip data are damaged")
-            return b""
+            rubbish = self._fresh and self._members  # behind the last member
+            self._end(None if rubbish else "the gzip data are damaged")
+            return b"" if rubbish else _up_to_the_damage(before, self._pending)[:limit]
         self._fresh = False
         self._pending = self._decompress.unconsumed_tail
         if self._decompress.eof:
@@ -78,3 +80,14 @@ class Gunzip:
     def _end(self, problem: str | None) -> None:
         self._at_end = True
         self.problem = problem
+
+
+def _up_to_the_damage(decompress: Any, data: bytes) -> bytes:
+    """What comes out before the error; fed whole, zlib throws that away."""
+    out = []
+    try:
+        for at in range(len(data)):
+            out.append(decompress.decompress(data[at : at + 1]))
+    except zlib.error:
+        pass  # reached
+    return b"".join(out)

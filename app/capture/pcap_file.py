@@ -194,7 +194,7 @@ class CaptureFile:
             index = len(self.interfaces)
             self.interfaces.append(SourceInterface(known[index].name, known[index].link_type, index))
             if self._filter:
-                self._filter.prepare(known[index].link_type)
+                self._filter.prepare(known[index].link_type, self._walker.big_endian)
 
 
 def open_file(

@@ -59,6 +59,7 @@ class Walker(Protocol):
     skip: int  # bytes to throw away after the end of the buffer, before the next walk
     other_records: int  # records that are not packets
     damage: str  # one clause, after Walked.DAMAGED
+    big_endian: bool  # byte order of the file, or of the section that is being read
 
     def walk(self, data: NDArray[np.uint8], start: int, end: int, frames: NDArray[np.void]) -> tuple[int, Walked]:
         """Fill `frames` from data[start:end]; the number filled, and why it stopped. Sets `position` and `skip`."""
@@ -107,6 +108,7 @@ class PcapWalker:
         self.skip = 0
         self.other_records = 0
         self.damage = ""
+        self.big_endian = header.big_endian
         self._state = np.zeros(pcap_kernels.STATE_SIZE, np.int64)
         self._layout = np.array(
             [header.big_endian, header.unit_ns, header.record_size, header.link_type, header.lengths], np.int64

@@ -75,7 +75,7 @@ class PcapngWalker:
         self.other_records = 0
         self.sections = 0
         self.damage = ""
-        self._big_endian = False
+        self.big_endian = False
         self._rows = 0  # interfaces of this section
         self._same: Counter[FileInterface] = Counter()  # and how many of them are equal
         self._places: dict[tuple[FileInterface, int], int] = {}
@@ -87,7 +87,7 @@ class PcapngWalker:
         count, position = 0, start
         for _ in range(_META_PER_WALK):
             status = kernels.walk_pcapng(
-                data, position, end, self._big_endian, self._table, self._rows, frames[count:], self._state
+                data, position, end, self.big_endian, self._table, self._rows, frames[count:], self._state
             )
             position = int(self._state[kernels.POSITION])
             count += int(self._state[kernels.COUNT])
@@ -118,7 +118,7 @@ class PcapngWalker:
                 return 0
             big_endian = magic[0] == 0x1A
         else:
-            big_endian = self._big_endian
+            big_endian = self.big_endian
         length = (int.from_bytes(block[4:8], "big" if big_endian else "little") + 3) & ~3
         smallest = 28 if section else 20
         if not smallest <= length <= kernels.MAX_BLOCK:
@@ -137,7 +137,7 @@ class PcapngWalker:
         if major != 1:
             self.damage = f"pcapng version {major}.{minor} is unknown, 1.x is allowed"
             return False
-        self._big_endian = big_endian
+        self.big_endian = big_endian
         self._rows = 0
         self._same.clear()
         self.sections += 1
@@ -147,10 +147,10 @@ class PcapngWalker:
         if self._rows >= MAX_INTERFACES or not self.sections:
             self.damage = _TOO_MANY
             return False
-        order = ">" if self._big_endian else "<"
+        order = ">" if self.big_endian else "<"
         link_type, snaplen = struct.unpack_from(order + "H2xI", body)
         name, tsresol, tsoffset = "", 6, 0
-        for code, value in options(body[8:], self._big_endian):
+        for code, value in options(body[8:], self.big_endian):
             if code == _OPTION_NAME:
                 name = value.split(b"\0")[0].decode("utf-8", "replace")[:64]
             elif code == _OPTION_TSRESOL and len(value) == 1:
