@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
 from app.api.context import house, json_object, only_arguments, whole_number
 from app.concurrency import run_blocking
 from app.services.connections import Rows, connections
-from app.services.queries import MAX_LIMIT, MAX_OFFSET, PageRequest, parse_sort, select
+from app.services.flow_mirror import FlowView
+from app.services.queries import MAX_LIMIT, MAX_OFFSET, Page, PageRequest, parse_sort, select
 
 blueprint = Blueprint("connections", __name__)
 
@@ -44,12 +46,18 @@ def _request(conditions: dict[str, object]) -> PageRequest:
 def _page(wanted: PageRequest) -> Response:
     services = house()
     view = services.mirror.flow_view()
-    names = services.interface_names()
-    page = run_blocking(select, view, wanted, names, services.mirror.now_ns)
-    response = jsonify(connections(Rows.of(view, page.indices, names)))
+    body, page = run_blocking(_document, view, wanted, services.interface_names(), services.mirror.now_ns)
+    response = Response(body, content_type="application/json")
     response.headers["X-Total-Count"] = str(page.total)
     if page.next_cursor is not None:
         kept = {key: value for key, value in request.args.items() if key not in ("cursor", "offset")}
         url = f"{request.path}?{urlencode({**kept, 'cursor': page.next_cursor})}"
         response.headers["Link"] = f'<{url}>; rel="next"'
     return response
+
+
+def _document(view: FlowView, wanted: PageRequest, names: list[str], now_ns: int) -> tuple[bytes, Page]:
+    """One page as JSON. Pure work in a real thread: 10,000 connections take half a second to write."""
+    page = select(view, wanted, names, now_ns)
+    rows = connections(Rows.of(view, page.indices, names))
+    return json.dumps(rows, separators=(",", ":"), allow_nan=False).encode(), page

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -52,13 +52,18 @@ def endpoint_text(address: str | None, port: int, protocol: int) -> str | None:
 
 
 class Rows:
-    """Some rows of a FlowView with what several keys share."""
+    """Some rows of a FlowView with what several keys share.
+
+    Used in real threads beside green code, so nothing here may take a lock (`functools.cached_property` does before Python 3.12).
+    """
 
     def __init__(self, flows: NDArray[np.void], derived: NDArray[np.void], interfaces: Sequence[str] = ()) -> None:
         self.flows = flows
         self.derived = derived
         self.interfaces = interfaces
         self.local_is_src: NDArray[np.bool_] = derived["local_is_src"]
+        self._protocols: list[int] | None = None
+        self._ended: list[int] | None = None
 
     @classmethod
     def of(cls, view: FlowView, chosen: NDArray[Any], interfaces: Sequence[str] = ()) -> Rows:
@@ -74,13 +79,17 @@ class Rows:
     def received(self, name: str) -> NDArray[Any]:
         return np.where(self.local_is_src, self.flows[f"dst_{name}"], self.flows[f"src_{name}"])
 
-    @cached_property
+    @property
     def protocols(self) -> list[int]:
-        return list(self.flows["protocol"].tolist())
+        if self._protocols is None:
+            self._protocols = list(self.flows["protocol"].tolist())
+        return self._protocols
 
-    @cached_property
+    @property
     def ended(self) -> list[int]:
-        return list(self.flows["ended"].tolist())
+        if self._ended is None:
+            self._ended = list(self.flows["ended"].tolist())
+        return self._ended
 
     def endpoints(self, take: Callable[[str], NDArray[Any]]) -> list[str | None]:
         columns = (take("hi"), take("lo"), take("port"), self.flows["ip_version"])

@@ -12,6 +12,7 @@ import numpy as np
 
 from app.concurrency import run_blocking
 from app.services.connections import Rows, connections
+from app.services.flow_mirror import FlowView
 from app.services.house import House
 from app.services.live_table import MAX_ROWS, LiveTable
 from app.services.packets import packet_dicts
@@ -178,18 +179,25 @@ def _traffic_update(house: House) -> dict[str, Any]:
     """The overview of the seed's dashboards; `top_apps` and `dns_queries` are empty until programs and names are known."""
     mirror = house.mirror
     names = house.interface_names()
-    view = mirror.flow_view()
-    newest = (("last_seen", True),)
-    active = select(view, PageRequest(limit=UPDATE_ROWS, sort=newest, q="active:yes"), names, 0)
-    ended = select(view, PageRequest(limit=UPDATE_ROWS, sort=newest, q="active:no"), names, 0)
+    active, ended = run_blocking(_newest_flows, mirror.flow_view(), names)
     return {
-        "connections": connections(Rows.of(view, active.indices, names)),
-        "disconnected_connections": connections(Rows.of(view, ended.indices, names)),
+        "connections": active,
+        "disconnected_connections": ended,
         "top_apps": [],
         **house.interfaces.document(),
         "packets": packet_dicts(mirror.packets()[-UPDATE_PACKETS:][::-1], names),
         "dns_queries": [],
     }
+
+
+def _newest_flows(view: FlowView, names: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The active and the ended flows with the newest packets. Takes no lock: runs in a real thread."""
+    pages = (
+        select(view, PageRequest(limit=UPDATE_ROWS, sort=(("last_seen", True),), q=q), names, 0)
+        for q in ("active:yes", "active:no")
+    )
+    active, ended = (connections(Rows.of(view, page.indices, names)) for page in pages)
+    return active, ended
 
 
 def _progress(house: House) -> dict[str, Any] | None:
@@ -198,7 +206,7 @@ def _progress(house: House) -> dict[str, Any] | None:
 
 
 TOPICS: Final[dict[str, Callable[[Options], TopicState]]] = {
-    "traffic_update": lambda o: _Whole(o.house, 4.9, lambda house: run_blocking(_traffic_update, house)),
+    "traffic_update": lambda o: _Whole(o.house, 4.9, _traffic_update),
     "stats": lambda o: _Whole(o.house, TICK, lambda house: stats(house.mirror)),
     "protocol_stats": lambda o: _Whole(o.house, TICK, _protocol_stats),
     "packets": _Packets,
