@@ -39,6 +39,9 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="rivals whose name contains one of these words, comma-separated")
     parser.add_argument("--ours", default="", metavar="COMMAND", help="another command of ours, with {file} in it")
     parser.add_argument("--nfstream-python", default=sys.executable, help="interpreter that has nfstream")
+    parser.add_argument("--no-memory", action="store_true", help="leave out the memory of the running program")
+    parser.add_argument("--no-live", action="store_true", help="leave out live capture between two namespaces")
+    parser.add_argument("--live-seconds", type=float, default=5.0, help="how long each live measurement sends")
     parser.add_argument("--no-kernels", action="store_true", help="leave out compile and load times")
     parser.add_argument(
         "--write-docs", action="store_true", help="no run: put the last results into docs/performance.md"
@@ -140,13 +143,15 @@ def main(arguments: Sequence[str]) -> int:
     programs, missing = _programs(args)
     results: dict[str, Any] = {"machine": machine.describe(), "quick": args.quick, "floor_mb": floor_mb(args.core)}
     results["missing"] = [asdict(one) for one in missing]
-    results["workloads"] = _workloads(args, programs)
-    results["limits"] = _limits(args)
-    results["live"], results["live_why"] = _live(args)
     RESULTS_DIR.mkdir(exist_ok=True)
     stamp = results["machine"]["when"].replace(" UTC", "").replace(" ", "-").replace(":", "")
     path = RESULTS_DIR / f"{stamp}.json"
-    path.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    try:
+        results["workloads"] = _workloads(args, programs)
+        results["limits"] = _limits(args)
+        results["live"], results["live_why"] = _live(args)
+    finally:  # what was measured before an error or Ctrl+C is kept
+        path.write_text(json.dumps(results, indent=1), encoding="utf-8")
     print("\n".join(report.lines(results)))
     _say(f"results: {path}")
     return 0

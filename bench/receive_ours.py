@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import kernel_cache
+from config import Settings
 
 if TYPE_CHECKING:
     from app.capture.af_packet import RingSource
     from app.sensor.pipeline import Pipeline
 
 _DRAIN_S = 0.5
-_MAX_FLOWS = 1 << 17
 _TICK_S = 1.0
 
 
@@ -56,9 +56,10 @@ def main() -> None:
     from app.sensor.pipeline import Pipeline
 
     interface = sys.argv[1]
-    ring_mb = int(sys.argv[2]) if len(sys.argv) > 2 else 64
+    settings = Settings.from_environment({})  # the defaults
+    ring_mb = int(sys.argv[2]) if len(sys.argv) > 2 else settings.ring_mb
     raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    pipeline = Pipeline(_MAX_FLOWS, PacketStore())
+    pipeline = Pipeline(settings.max_flows, PacketStore(settings.packet_store_mb << 20))
     source = open_ring([OpenedSocket(interface, raw)], ring_bytes=ring_mb << 20)
     print("ready", flush=True)
     _capture(source, pipeline)
@@ -77,6 +78,7 @@ def main() -> None:
             {
                 "captured": statistics.packets,
                 "dropped": statistics.kernel_drops,
+                "freezes": statistics.queue_freezes,
                 "packets": counts.packets,
                 "bytes": counts.bytes,
                 "flows": pipeline.table.created,

@@ -18,7 +18,7 @@ END: Final = "<!-- end of results -->"
 
 def table(header: Row, rows: list[Row]) -> list[str]:
     """A Markdown table with aligned columns; the first column to the left, the rest to the right."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    widths = [max(3, *(len(row[i]) for row in [header, *rows])) for i in range(len(header))]
 
     def line(cells: Row) -> str:
         padded = [
