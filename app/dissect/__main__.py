@@ -20,6 +20,7 @@ from app import privileges
 from app.dissect.client import JOB_SECONDS, MAX_MESSAGE, PREFIX
 
 MEMORY_BYTES: Final = 1 << 30
+BEGINNING: Final = 256  # bytes that are tried when the whole takes too long
 
 
 class OutOfTime(BaseException):
@@ -32,8 +33,6 @@ def _ring(_number: int, _frame: FrameType | None) -> None:
 
 def serve(sock: socket.socket) -> None:
     """Answer jobs until the parent closes the socket."""
-    from app.dissect.tree import dissect
-
     signal.signal(signal.SIGALRM, _ring)
     while True:
         header = _read(sock, PREFIX.size)
@@ -41,22 +40,36 @@ def serve(sock: socket.socket) -> None:
         if not body:
             return
         job = msgpack.unpackb(body)
-        answer: dict[str, Any] = {"id": job["id"]}
-        resource.setrlimit(resource.RLIMIT_CPU, (_cpu_seconds() + 2 * JOB_SECONDS, resource.RLIM_INFINITY))
-        try:
-            signal.setitimer(signal.ITIMER_REAL, JOB_SECONDS)
-            answer |= dissect(job["frame"], job["link_type"])
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        except OutOfTime:
-            answer["error"] = f"Taking this packet apart took longer than {JOB_SECONDS} s and was given up."
-        except MemoryError:
-            answer["error"] = "Taking this packet apart needs more memory than is allowed."
-        except RecursionError:
-            answer["error"] = "This packet nests deeper than can be shown."
+        answer = _answered(job["frame"], job["link_type"]) | {"id": job["id"]}
         message = msgpack.packb(answer)
         if len(message) > MAX_MESSAGE:
             message = msgpack.packb({"id": job["id"], "error": "The dissection of this packet is too large to show."})
         sock.sendall(PREFIX.pack(len(message)) + message)
+
+
+def _answered(frame: bytes, link_type: int) -> dict[str, Any]:
+    """The dissection; when it takes too long, that of the frame's beginning, with the reason."""
+    from app.dissect.tree import dissect
+
+    resource.setrlimit(resource.RLIMIT_CPU, (_cpu_seconds() + 2 * JOB_SECONDS, resource.RLIM_INFINITY))
+    error = None
+    for part, seconds in ((frame, JOB_SECONDS), (frame[:BEGINNING], 1)):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            answer = dissect(part, link_type)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            return answer | {"error": error}
+        except OutOfTime:
+            error = f"Taking this packet apart took longer than {JOB_SECONDS} s; only its first {BEGINNING} bytes were."
+        except MemoryError:
+            error = (
+                f"Taking this packet apart needs more memory than is allowed; only its first {BEGINNING} bytes were."
+            )
+        except RecursionError:
+            error = f"This packet nests deeper than can be shown; only its first {BEGINNING} bytes were taken apart."
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    return {"error": error}
 
 
 def _cpu_seconds() -> int:

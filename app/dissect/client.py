@@ -22,7 +22,7 @@ import msgpack
 from app.wire.card_mask import masked
 
 PREFIX: Final = struct.Struct(">I")
-JOB_SECONDS: Final = 4  # the child gives up by itself
+JOB_SECONDS: Final = 3  # the child gives up by itself
 MAX_MESSAGE: Final = 8 << 20
 MAX_FRAME: Final = 65_536  # bytes of a frame that are taken apart and shown
 _DEADLINE: Final = 5.0  # then the child is killed

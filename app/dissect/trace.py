@@ -88,14 +88,23 @@ class Tracer:
         if len(self._layers) >= 2 * MAX_LAYERS:
             raise TooMuch
         layer = TracedLayer(self.place_of(data))
+        if layer.begin is None and packet.underlayer is not None:
+            layer.begin = self._behind(packet.underlayer, data)
         self._tie(layer, packet, packet.original)
         return layer
 
-    def end(self, layer: TracedLayer, packet: Any, header: bytes) -> None:
-        packet.raw_packet_cache = header
+    def _behind(self, underlayer: Any, data: bytes) -> int | None:
+        """Bytes that lost their place on the way are where the layer below ends, if they are found there."""
+        below = self.layer_of(underlayer)
+        if below is None or below.end is None or not data:
+            return None
+        return below.end if self.frame[below.end : below.end + len(data)] == data else None
+
+    def end(self, layer: TracedLayer, packet: Any, data: bytes, rest: bytes) -> None:
+        packet.raw_packet_cache = header = data[: len(data) - len(rest)]
         self._tie(layer, packet, header)
         if layer.begin is not None:
-            layer.end = layer.begin + len(header)
+            layer.end = rest.at if isinstance(rest, PlacedBytes) and rest else layer.begin + len(header)
 
     def _tie(self, layer: TracedLayer, packet: Any, data: bytes) -> None:
         self._layers[type(packet), id(data)] = layer
@@ -112,16 +121,29 @@ class Tracer:
         self._fields += 1
         if self._fields > MAX_FIELDS:
             raise TooMuch
+        if type(before) is type(after) is PlacedBytes and before.at == after.at and len(before) > len(after):
+            last = before.at + len(before)  # taken from the end, like a frame check sequence
+            layer.fields.append(TracedField(descriptor, value, (last - len(before) + len(after), 0), (last, 0)))
+            return
         begin, end = _place(layer.begin, entry, before), _place(layer.begin, entry, after)
         layer.fields.append(TracedField(descriptor, value, begin, end))
 
 
 def _place(layer_begin: int | None, entry: bytes, remaining: Any) -> Place | None:
     """Fields are taken from the front: what remains tells the place, in bits while a byte is shared."""
+    rest, bits = remaining if isinstance(remaining, tuple) else (remaining, 0)
     if layer_begin is None:
         return None
-    rest, bits = remaining if isinstance(remaining, tuple) else (remaining, 0)
+    if isinstance(rest, PlacedBytes) and rest:
+        return rest.at, bits
     return layer_begin + len(entry) - len(rest), bits
+
+
+def _placed_again(before: PlacedBytes, rest: bytes) -> bytes:
+    """What a field left over as new bytes: the end of what it was given, or the beginning where it took a trailer."""
+    if before.endswith(rest):
+        return before[len(before) - len(rest) :]  # type: ignore[no-any-return]
+    return before[: len(rest)] if before.startswith(rest) else rest
 
 
 def _traced_dissect(packet: Any, data: bytes) -> bytes:
@@ -134,6 +156,8 @@ def _traced_dissect(packet: Any, data: bytes) -> bytes:
     for descriptor in packet.fields_desc:
         before = rest
         rest, value = descriptor.getfield(packet, rest)
+        if type(rest) is bytes and isinstance(before, PlacedBytes):
+            rest = _placed_again(before, rest)
         if value is None and descriptor.isconditional:
             continue
         packet.fields[descriptor.name] = value
@@ -144,7 +168,7 @@ def _traced_dissect(packet: Any, data: bytes) -> bytes:
         raise ValueError("the fields of the layer do not end with a byte")
     packet.raw_packet_cache_fields = {}
     packet.explicit = 1
-    tracer.end(layer, packet, data[: len(data) - len(rest)])
+    tracer.end(layer, packet, data, rest)
     return rest  # type: ignore[no-any-return]
 
 

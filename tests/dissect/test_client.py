@@ -125,3 +125,17 @@ def test_the_child_has_no_privilege_and_ends_with_its_socket(dissector):
     dissector._sock.close()
     assert process.wait(timeout=5) == 0
     dissector._sock = None
+
+
+def test_a_packet_that_takes_too_long_is_shown_by_its_beginning(dissector):
+    labels = b"\x01a" * 15_000  # a DNS name that scapy reads again for every pointer into it
+    answers = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x01\x00\x04abcd" * 1500
+    dns = bytes.fromhex("000181800001ffff00000000") + labels + b"\0\0\x01\0\x01" + answers
+    udp = bytes.fromhex("00350fa0") + (8 + len(dns)).to_bytes(2, "big") + b"\0\0" + dns
+    ip = bytes.fromhex("4500") + (20 + len(udp)).to_bytes(2, "big") + bytes.fromhex("00010000401100000a0000010a000002")
+    started = time.monotonic()
+    result = dissector.dissect(FRAME[:14] + ip + udp, 1)
+    assert time.monotonic() - started < 8
+    assert len(result["hex"]) == 2 * len(FRAME[:14] + ip + udp)
+    assert [layer["name"] for layer in result["tree"]][:3] == ["Ether", "IP", "UDP"]
+    assert result["error"] is None or "took longer than 3 s" in result["error"]
