@@ -113,6 +113,8 @@ def packet_fields(interfaces: Sequence[str] = ()) -> FieldSet:
         Field("id", (NumberFacet(columns("packet_id"), PLAIN),), "number of the packet", ("packet_id",)),
         Field("undecoded", (EnumFacet(columns("reason"), _codes((None, *REASONS[1:])), missing=0),), "why not decoded"),
         Field("fragment", (EnumFacet(_bit("kind", 0), YES_NO),), "an IP fragment: yes or no"),
+        Field("retransmission", (EnumFacet(_bit("kind", 5), YES_NO),), "TCP segment sent again: yes or no"),
+        Field("out_of_order", (EnumFacet(_bit("kind", 6), YES_NO),), "TCP segment that came late: yes or no"),
     ]
     return FieldSet(fields, free=("ip", "port", "protocol", "service", "interface"))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,6 +205,17 @@ def test_packets_are_found_by_layer_fragment_and_reason():
     assert ask("undecoded:*") == [False, False, True]
     assert ask("undecoded:truncated_ip") == [False, False, True]
     assert ask("fragment:yes") == [False, True, False]
+    rows["kind"] = [0, 32, 64]
+    assert ask("retransmission:yes") == [False, True, False]
+    assert ask("out_of_order:yes") == [False, False, True]
+
+
+def test_every_field_is_in_the_documentation():
+    page = (Path(__file__).parents[2] / "docs" / "query-language.md").read_text()
+    known = set(re.findall(r"`([a-z_]+)`", page))
+    for fields in (FLOW_FIELDS, PACKET_FIELDS):
+        for name in fields.names:
+            assert name in known or name.removeprefix("src_").removeprefix("dst_") in known, name
 
 
 def test_a_field_set_can_be_extended_with_text_from_outside_the_rows():
