@@ -363,7 +363,6 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                         g_code, g_at, g_network = vxlan_gpe_header(buf, pos + 8, end)
                         if g_code != DONE:
                             code, at, network = np.int64(g_code), np.int64(g_at), np.int64(g_network)
-                            layers |= B_VXLAN
                     elif dst_port == 1701:
                         at = np.int64(l2tp_header(buf, pos + 8, end))
                         code = np.int64(PPP)
