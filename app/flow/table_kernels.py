@@ -1,8 +1,8 @@
 """The flow table's compiled parts: look up, create, update, expire, evict.
 
 An open-addressing index (entry = 32 bits of the hash | slot + 1; linear probing; deletion by shifting back, so no tombstones) leads to
-dense rows. Packets are taken in groups of 32: hash all and prefetch their index lines, then prefetch the rows, then update; memory
-latency is paid once a group. The hash is keyed with random numbers of the process, so that nobody can fill one chain from outside.
+dense rows. Packets are taken in groups of 32, three groups under way: one is hashed and its index lines are asked for, the rows of the
+next are asked for, a third is updated; so memory works while we compute. The hash is keyed with random numbers of the process, so that nobody can fill one chain from outside.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ KIND_ONE_WAY, KIND_NO_FLOW, KIND_RETRANSMISSION, KIND_FIRST = (
 )
 CLOSED_BY_ENDS, IDLE, PORT_REUSED, EVICTION, END_OF_CAPTURE = 1, 2, 3, 4, 5
 GROUP = 32
+STAGES = 3  # groups under way: hashed, rows asked for, updated
 EVICTION_SAMPLE = 8
 RTT_SAMPLES = 1024
 HEAD_BYTES = 65536  # what counts as the beginning of a flow for the packet store
@@ -250,6 +251,55 @@ def segment_events(flags, length):
     return seen
 
 
+@njit(forceinline=True, **_OPTIONS)
+def hash_group(packets, start, n, stage, index, hashes, keys, directions, seeds):
+    """Keys and hashes of up to GROUP packets from `start` into the buffers from `stage` on; their index lines are asked for."""
+    mask = int64(len(index) - 1)
+    for k in range(min(int64(GROUP), int64(n) - start)):
+        p = packets[start + k]
+        g = stage + k
+        if p.ip_version == 0 or p.kind & KIND_NO_FLOW:
+            directions[g] = -1
+            continue
+        d = int64(0)
+        one_way = int64(p.kind & KIND_ONE_WAY)
+        if one_way == 0:
+            if p.src_hi != p.dst_hi:
+                d = int64(p.src_hi > p.dst_hi)
+            elif p.src_lo != p.dst_lo:
+                d = int64(p.src_lo > p.dst_lo)
+            else:
+                d = int64(p.src_port > p.dst_port)
+        tail = int64(p.vlan) << 16 | one_way << 13 | int64(p.ip_version) << 8 | int64(p.protocol)
+        tunnel = int64(p.tunnel) | int64(p.depth) << 32
+        if d == 0:
+            a_hi, a_lo, b_hi, b_lo = int64(p.src_hi), int64(p.src_lo), int64(p.dst_hi), int64(p.dst_lo)
+            key = int64(p.src_port) << 48 | int64(p.dst_port) << 32 | tail
+        else:
+            a_hi, a_lo, b_hi, b_lo = int64(p.dst_hi), int64(p.dst_lo), int64(p.src_hi), int64(p.src_lo)
+            key = int64(p.dst_port) << 48 | int64(p.src_port) << 32 | tail
+        h = hash_key(a_hi, a_lo, b_hi, b_lo, key, tunnel, seeds)
+        keys[g, 0], keys[g, 1], keys[g, 2], keys[g, 3], keys[g, 4], keys[g, 5] = a_hi, a_lo, b_hi, b_lo, key, tunnel
+        hashes[g] = h
+        directions[g] = d
+        prefetch(index, int64(h) & mask)
+
+
+@njit(forceinline=True, **_OPTIONS)
+def ask_for_rows(start, n, stage, index, rows, tcp, hashes, keys, directions):
+    """Ask for the rows that the index names first for the group at `stage`."""
+    mask = int64(len(index) - 1)
+    for g in range(stage, stage + min(int64(GROUP), int64(n) - start)):
+        if directions[g] >= 0:
+            entry = index[int64(hashes[g]) & mask]
+            if entry != 0:
+                r = int64(entry & uint64(0xFFFFFFFF)) - 1
+                prefetch(rows, r * ROW_COLUMNS)
+                prefetch(rows, r * ROW_COLUMNS + 8)
+                if keys[g, 4] & 0xFF == 6:
+                    prefetch(tcp, r * TCP_COLUMNS)
+
+
 UPDATE_SIGNATURE = types.intp(
     from_dtype(PACKET_DTYPE)[::1],
     types.intp,
@@ -295,57 +345,27 @@ def update(
     tcp: int64[capacity, 24], rolled: int64[capacity, 4], free: int32[capacity], ended: records, rtt_samples: int64[1024] ns."""
     mask = int64(len(index) - 1)
     room = int64(len(ended)) - GROUP
-    hashes = np.empty(GROUP, np.uint64)
-    keys = np.empty((GROUP, 6), np.int64)
-    directions = np.empty(GROUP, np.int64)
+    hashes = np.empty(STAGES * GROUP, np.uint64)
+    keys = np.empty((STAGES * GROUP, 6), np.int64)
+    directions = np.empty(STAGES * GROUP, np.int64)
     tick = meta[TICK] & CHANGED_MASK
     start = int64(first)
+    hash_group(packets, start, n, 0, index, hashes, keys, directions, seeds)
+    hash_group(packets, start + GROUP, n, GROUP, index, hashes, keys, directions, seeds)
+    ask_for_rows(start, n, 0, index, rows, tcp, hashes, keys, directions)
+    stage = int64(0)
     while start < n:
         if meta[ENDED] > room:
             return start
         count = min(int64(GROUP), int64(n) - start)
         segments = int64(0)
-        # 1. keys and hashes; ask for the index lines
-        for g in range(count):
-            p = packets[start + g]
-            if p.ip_version == 0 or p.kind & KIND_NO_FLOW:
-                directions[g] = -1
-                continue
-            d = int64(0)
-            one_way = int64(p.kind & KIND_ONE_WAY)
-            if one_way == 0:
-                if p.src_hi != p.dst_hi:
-                    d = int64(p.src_hi > p.dst_hi)
-                elif p.src_lo != p.dst_lo:
-                    d = int64(p.src_lo > p.dst_lo)
-                else:
-                    d = int64(p.src_port > p.dst_port)
-            tail = int64(p.vlan) << 16 | one_way << 13 | int64(p.ip_version) << 8 | int64(p.protocol)
-            tunnel = int64(p.tunnel) | int64(p.depth) << 32
-            if d == 0:
-                a_hi, a_lo, b_hi, b_lo = int64(p.src_hi), int64(p.src_lo), int64(p.dst_hi), int64(p.dst_lo)
-                key = int64(p.src_port) << 48 | int64(p.dst_port) << 32 | tail
-            else:
-                a_hi, a_lo, b_hi, b_lo = int64(p.dst_hi), int64(p.dst_lo), int64(p.src_hi), int64(p.src_lo)
-                key = int64(p.dst_port) << 48 | int64(p.src_port) << 32 | tail
-            h = hash_key(a_hi, a_lo, b_hi, b_lo, key, tunnel, seeds)
-            keys[g, 0], keys[g, 1], keys[g, 2], keys[g, 3], keys[g, 4], keys[g, 5] = a_hi, a_lo, b_hi, b_lo, key, tunnel
-            hashes[g] = h
-            directions[g] = d
-            prefetch(index, int64(h) & mask)
-        # 2. ask for the rows that the index names first
-        for g in range(count):
-            if directions[g] >= 0:
-                entry = index[int64(hashes[g]) & mask]
-                if entry != 0:
-                    r = int64(entry & uint64(0xFFFFFFFF)) - 1
-                    prefetch(rows, r * ROW_COLUMNS)
-                    prefetch(rows, r * ROW_COLUMNS + 8)
-                    if keys[g, 4] & 0xFF == 6:
-                        prefetch(tcp, r * TCP_COLUMNS)
-        # 3. update
-        for g in range(count):
-            i = start + g
+        following = (stage + GROUP) % (STAGES * GROUP)
+        last = (stage + 2 * GROUP) % (STAGES * GROUP)
+        hash_group(packets, start + 2 * GROUP, n, last, index, hashes, keys, directions, seeds)
+        ask_for_rows(start + GROUP, n, following, index, rows, tcp, hashes, keys, directions)
+        for k in range(count):
+            i = start + k
+            g = stage + k
             d = directions[g]
             p = packets[i]
             if d < 0:
@@ -443,6 +463,7 @@ def update(
                 if length > 0 and state >> (SEEN_SHIFT * d) & DATA == 0:
                     note_events(rows, tcp, r, d, int64(DATA))
         start += count
+        stage = following
         meta[TCP_PACKETS] += segments
     return int64(n)
 
