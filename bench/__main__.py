@@ -78,7 +78,7 @@ def _workloads(args: argparse.Namespace, programs: list[peers.Program]) -> list[
     rounds = 1 if args.quick else args.rounds
     results = []
     for name in filter(None, args.workloads.split(",")):
-        some = [program for program in programs if name == "imix" or program.name in peers.ON_EVERY_WORKLOAD]
+        some = [program for program in programs if peers.runs_on(program, name)]
         facts, runs = interleaved(_profile(name, args), some, rounds, args.core, _say)
         rows = [{"name": one.name, "does": one.does, "runs": [asdict(run) for run in runs[one.name]]} for one in some]
         results.append({"name": name, "facts": asdict(facts), "rounds": rounds, "programs": rows})

@@ -11,20 +11,20 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parent
 OURS: Final = "netglass"
 NO_OP: Final = "libpcap no-op loop"
 
+UNCAPPED: Final = (
+    "softflowd -m 2000000"  # keeps every flow of `churn`; where flows are fewer it is the same as softflowd
+)
 # The others take minutes where flows are many, and ndpiReader more than 6 GB.
-ON_EVERY_WORKLOAD: Final = (OURS, NO_OP, "tcpdump -w /dev/null", "softflowd", "argus")
-
-Command = Callable[[str], list[str]]
+_ON_CHURN: Final = (OURS, NO_OP, "tcpdump -w /dev/null", "softflowd", UNCAPPED, "argus")
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,18 @@ class Program:
 
     name: str
     does: str
-    command: Command  # file → argument list
+    words: tuple[str, ...]  # the command; {file} stands for the file
     most_packets: int | None = None  # it gets the first N packets of a larger file; None: the whole
     counted: str | None = None  # pattern whose first group is the number of packets it says it read
+
+    def command(self, file: str) -> list[str]:
+        """The argument list for a file."""
+        return [word.replace("{file}", file) for word in self.words]
+
+
+def runs_on(program: Program, workload: str) -> bool:
+    """Whether a program is worth a run on a workload."""
+    return program.name in _ON_CHURN if workload != "imix" else program.name != UNCAPPED
 
 
 def smaller(program: Program, most_packets: int) -> Program:
@@ -54,12 +63,7 @@ class Missing:
 def ours(template: str = "") -> Program:
     """Our program: decode, flow table, counters and a text summary. `template`: another command, with {file} in it."""
     words = shlex.split(template) or [sys.executable, "-m", "app", "analyze", "{file}"]
-    return Program(
-        OURS,
-        "flows, counters",
-        lambda file: [word.replace("{file}", file) for word in words],
-        counted=r": ([\d,]+) packets",
-    )
+    return Program(OURS, "flows, counters", tuple(words), counted=r": ([\d,]+) packets")
 
 
 def compiled(source: str, target: Path, *libraries: str) -> str | None:
@@ -84,64 +88,36 @@ def has_module(python: str, module: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _installed() -> list[tuple[Program, str, str]]:
-    """(program, executable, Debian package) of the rivals that are packages."""
-    return [
-        (
-            Program("tcpdump -w /dev/null", "copies", lambda file: ["tcpdump", "-r", file, "-w", "/dev/null"]),
-            "tcpdump",
-            "tcpdump",
-        ),
-        (
-            Program(
-                "softflowd",
-                "flows",
-                lambda file: ["softflowd", "-r", file, "-d", "-6", "-m", "200000", "-c", "none"],
-                counted=r"Packets processed: (\d+)",
-            ),
-            "softflowd",
-            "softflowd",
-        ),
-        (
-            Program("argus", "flows", lambda file: ["argus", "-r", file, "-w", "-"]),
-            "argus",
-            "argus-server",
-        ),
-        (
-            Program("ndpiReader", "flows, applications", lambda file: ["ndpiReader", "-i", file, "-q"]),
-            "ndpiReader",
-            "libndpi-bin",
-        ),
-        (
-            Program(
-                "tshark -z conv,ip",
-                "dissects",
-                lambda file: ["tshark", "-n", "-q", "-z", "conv,ip", "-r", file],
-                most_packets=500_000,
-            ),
-            "tshark",
-            "tshark",
-        ),
-    ]
+def _of_debian(package: str, name: str, does: str, command: str, **more: Any) -> tuple[Program, str]:
+    """A rival that is a package, and the package's name."""
+    return Program(name, does, tuple(command.split()), **more), package
+
+
+_SOFTFLOWD: Final = "softflowd -r {file} -d -6 -c none -m"  # without -c none it waits for its control socket
+_READ: Final = r"Packets processed: (\d+)"
+_DEBIAN: Final = (
+    _of_debian("tcpdump", "tcpdump -w /dev/null", "copies", "tcpdump -r {file} -w /dev/null"),
+    _of_debian("softflowd", "softflowd", "flows", f"{_SOFTFLOWD} 200000", counted=_READ),
+    _of_debian("softflowd", UNCAPPED, "flows", f"{_SOFTFLOWD} 2000000", counted=_READ),
+    _of_debian("argus-server", "argus", "flows", "argus -r {file} -w -"),
+    _of_debian("libndpi-bin", "ndpiReader", "flows, applications", "ndpiReader -i {file} -q"),
+    _of_debian("tshark", "tshark -z conv,ip", "dissects", "tshark -n -q -z conv,ip -r {file}", most_packets=500_000),
+)
 
 
 def _python_rivals(nfstream_python: str) -> list[tuple[Program, str, str]]:
     """(program, interpreter, module) of the rivals that are Python packages."""
 
-    def script(python: str, name: str, *arguments: str) -> Command:
-        return lambda file: [python, str(HERE / name), *arguments, file]
+    def rival(name: str, does: str, most: int, python: str, script: str, argument: str) -> tuple[Program, str, str]:
+        words = (python, str(HERE / f"read_{script}.py"), argument, "{file}")
+        return Program(name, does, words, most, r"(\d+) packets"), python, script
 
-    packets = r"(\d+) packets"
-    rivals = []
-    for dissections, does in (("0", "flows"), ("20", "flows, applications")):
-        command = script(nfstream_python, "read_nfstream.py", dissections)
-        name = f"nfstream n_dissections={dissections}"
-        rivals.append((Program(name, does, command, 1_000_000, packets), nfstream_python, "nfstream"))
-    for mode, does, most in (("reader", "dissects", 100_000), ("sniff", "dissects, calls back", 20_000)):
-        name = {"reader": "scapy PcapReader", "sniff": "scapy sniff(offline=)"}[mode]
-        command = script(sys.executable, "read_scapy.py", mode)
-        rivals.append((Program(name, does, command, most, packets), sys.executable, "scapy"))
-    return rivals
+    return [
+        rival("nfstream n_dissections=0", "flows", 1_000_000, nfstream_python, "nfstream", "0"),
+        rival("nfstream n_dissections=20", "flows, applications", 1_000_000, nfstream_python, "nfstream", "20"),
+        rival("scapy PcapReader", "dissects", 100_000, sys.executable, "scapy", "reader"),
+        rival("scapy sniff(offline=)", "dissects, calls back", 20_000, sys.executable, "scapy", "sniff"),
+    ]
 
 
 def find(data_dir: Path, nfstream_python: str = sys.executable) -> tuple[list[Program], list[Missing]]:
@@ -151,11 +127,11 @@ def find(data_dir: Path, nfstream_python: str = sys.executable) -> tuple[list[Pr
     no_op = data_dir / "noop"
     reason = compiled("noop.c", no_op, "pcap")
     if reason is None:
-        found.append(Program(NO_OP, "reads", lambda file: [str(no_op), file], counted=r"(\d+) packets"))
+        found.append(Program(NO_OP, "reads", (str(no_op), "{file}"), counted=r"(\d+) packets"))
     else:
         missing.append(Missing(NO_OP, reason))
-    for program, executable, package in _installed():
-        if shutil.which(executable):
+    for program, package in _DEBIAN:
+        if shutil.which(program.words[0]):
             found.append(program)
         else:
             missing.append(Missing(program.name, f"not installed: apt-get install {package}"))

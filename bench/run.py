@@ -68,13 +68,13 @@ def timed(program: Program, path: Path, packets: int, core: int, limit_s: float 
 
 def _without_start(run: Run, program: Program, tiny: Path, core: int) -> Run:
     """The run with its start-up noted: the same program on hardly any packets."""
-    start = timed(program, tiny, _START_PACKETS, core)
+    start = timed(replace(program, counted=None), tiny, _START_PACKETS, core)
     return replace(run, start_wall_s=start.wall_s, start_cpu_s=start.cpu_s, error=run.error or start.error)
 
 
 def floor_mb(core: int) -> float:
     """Peak memory the stopwatch reports for a program that does nothing: nothing smaller can be told apart."""
-    return timed(Program("true", "", lambda _: ["true"]), Path(os.devnull), 1, core).rss_kb / 1024
+    return timed(Program("true", "", ("true",)), Path(os.devnull), 1, core).rss_kb / 1024
 
 
 def interleaved(

@@ -184,6 +184,8 @@ def cached(profile: Profile) -> tuple[Path, Facts]:
     path = DATA_DIR / f"{profile.key()}-v{FORMAT}.pcap"
     beside = path.with_suffix(".json")
     if not (path.exists() and beside.exists()):
+        for old in DATA_DIR.glob(f"{profile.key()}-v*"):  # of an earlier generator, with its slices
+            old.unlink()
         beside.write_text(json.dumps(asdict(write(profile, path)), indent=1))
     return path, Facts(**json.loads(beside.read_text()))
 

@@ -16,8 +16,14 @@ def results(quick: bool = False) -> dict[str, Any]:
         return [{"wall_s": wall, "cpu_s": wall, "rss_kb": 102_400, "packets": packets, "error": error}]
 
     machine = {
-        "when": "2026-03-01 12:00 UTC", "processor": "Test 9000", "cores": 2, "memory_gib": 8, "kernel": "6.1",
-        "python": "3.11", "versions": {"softflowd": "1.1.0"}, "load": 0.25,
+        "when": "2026-03-01 12:00 UTC",
+        "processor": "Test 9000",
+        "cores": 2,
+        "memory_gib": 8,
+        "kernel": "6.1",
+        "python": "3.11",
+        "versions": {"softflowd": "1.1.0"},
+        "load": 0.25,
     }
     programs = [
         {"name": OURS, "does": "flows", "runs": runs(2.0, 10_000_000)},
@@ -43,8 +49,14 @@ def results(quick: bool = False) -> dict[str, Any]:
         ],
         "live": [
             {
-                "receiver": "netglass", "traffic": "mix", "sent": 1000, "offered_pps": 5e5, "captured": 990,
-                "dropped": 10, "lost_unseen": 0, "cpu_percent": 33.0,
+                "receiver": "netglass",
+                "traffic": "mix",
+                "sent": 1000,
+                "offered_pps": 5e5,
+                "captured": 990,
+                "dropped": 10,
+                "lost_unseen": 0,
+                "cpu_percent": 33.0,
             }
         ],
     }

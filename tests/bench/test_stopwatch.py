@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="be
 
 
 def python(code: str, counted: str | None = None) -> Program:
-    return Program("python", "", lambda file: [sys.executable, "-I", "-S", "-c", code, file], counted=counted)
+    return Program("python", "", (sys.executable, "-I", "-S", "-c", code, "{file}"), counted=counted)
 
 
 def test_wall_cpu_and_memory_are_those_of_the_child(tmp_path: Path) -> None:
@@ -45,5 +45,5 @@ def test_runs_that_do_not_count(tmp_path: Path) -> None:
     assert "96 packets" in str(timed(python("print('96 packets')", packets), tmp_path, 100, CORE).error)
     assert timed(python("print('97 packets')", packets), tmp_path, 100, CORE).error is None
     assert "does not say" in str(timed(python("pass", packets), tmp_path, 100, CORE).error)
-    assert "127" in str(timed(Program("none", "", lambda _: ["/no/such/program"]), tmp_path, 1, CORE).error)
+    assert "127" in str(timed(Program("none", "", ("/no/such/program",)), tmp_path, 1, CORE).error)
     assert "stopped" in str(timed(python("import time; time.sleep(60)"), tmp_path, 1, CORE, limit_s=0.3).error)
