@@ -5,12 +5,14 @@ Exit status: 0 a regular end (SIGINT, SIGTERM, Quit), 1 it could not start, 2 a 
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import os
 import signal
 import socket
 import sys
+import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from app import launcher
@@ -25,8 +27,27 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _log = logging.getLogger("netglass")
 
 
-def _end(number: int, frame: object) -> NoReturn:
-    raise SystemExit(0)
+def _end_on_signals(launched: launcher.Launched) -> None:
+    """A signal ends the whole tree from within its handler. It cannot raise instead: under eventlet it runs in whatever green thread happens to
+    be running, and a thread's bottom swallows SystemExit.
+    """
+
+    def end(number: int, frame: object) -> NoReturn:
+        _finish(launched, 0)
+
+    for number in _ENDING:
+        signal.signal(number, end)
+
+
+def _finish(launched: launcher.Launched, status: int) -> NoReturn:
+    """End broker and sensor, then this process: background threads, green or real, have nothing left to do and would be waited for."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    launched.end()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(RuntimeError, OSError):  # the signal came in the middle of a write, or nobody reads
+            stream.flush()
+    os._exit(status)
 
 
 def _serve(settings: Settings, launched: launcher.Launched) -> None:
@@ -72,7 +93,7 @@ def _launch(settings: Settings) -> launcher.Launched:
 
 
 def main() -> int:
-    """The exit status."""
+    """The exit status, where it does not get as far as serving."""
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
@@ -84,25 +105,18 @@ def main() -> int:
     except PrivilegeError as error:
         print(f"netglass: {error}", file=sys.stderr)
         return 1
-    status = 0
-    for number in _ENDING:
-        signal.signal(number, _end)
+    _end_on_signals(launched)
     try:
         _serve(settings, launched)
-    except SystemExit:
-        pass  # a signal: the regular end
     except OSError as error:
         print(f"netglass: cannot listen on {settings.host} port {settings.port}: {error.strerror}", file=sys.stderr)
-        status = 1
-    finally:
-        for number in _ENDING:
-            signal.signal(number, signal.SIG_IGN)
-        launched.end()
-    return status
+        _finish(launched, 1)
+    except BaseException:
+        # Told where it belongs, but the others end with us.
+        traceback.print_exc()
+        _finish(launched, 1)
+    _finish(launched, 0)
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # background threads, green or real, have nothing left to do and would be waited for
+    sys.exit(main())
