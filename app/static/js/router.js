@@ -2,6 +2,8 @@
 
 import { Signal } from "./signal.js";
 
+let followed = null; // the address that is shown
+
 export const route = new Signal({ name: "", parameters: {} });
 
 export function parse(hash) {
@@ -14,19 +16,25 @@ export function address(name, parameters = {}) {
   return `#/${name}${entries.length ? `?${new URLSearchParams(entries)}` : ""}`;
 }
 
+/** Goes to a page at once; the browser's own event for it comes later and finds nothing left to do. */
 export function go(name, parameters = {}) {
-  const target = address(name, parameters);
-  if (location.hash === target) route.set(parse(target));
-  else location.hash = target;
+  location.hash = address(name, parameters);
+  follow(true);
 }
 
 /** Changes the parameters in the address without a new entry in the history. */
 export function note(name, parameters) {
   history.replaceState(null, "", address(name, parameters));
+  followed = location.hash;
 }
 
 export function start() {
-  const follow = () => route.set(parse(location.hash));
-  window.addEventListener("hashchange", follow);
-  follow();
+  window.addEventListener("hashchange", () => follow(false));
+  follow(true);
+}
+
+function follow(again) {
+  if (location.hash === followed && !again) return;
+  followed = location.hash;
+  route.set(parse(followed));
 }

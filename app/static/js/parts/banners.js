@@ -30,9 +30,9 @@ export function sayQuit() {
 }
 
 function showSensor(sensor) {
-  const key = { restarting: "sensor.lost", silent: "sensor.silent", gone: "sensor.gone" }[sensor?.state];
-  const detail = sensor?.message && sensor.state !== "silent" ? sensor.message : "";
-  show("sensor", key ? (sensor.state === "silent" ? "warning" : "error") : null, "lost", key ? t("sensor.detail", { text: t(key), detail }).trim() : "");
+  const state = sensor?.state;
+  const level = { restarting: "error", silent: "warning", gone: "error" }[state];
+  show("sensor", level, "lost", level ? `${sensor.message || t(`sensor.${state}`)} ${t(`sensor.${state}.effect`)}` : "");
 }
 
 function showProgress(progress) {

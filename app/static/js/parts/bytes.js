@@ -4,14 +4,17 @@ import { h, setData } from "../dom.js";
 import { t } from "../strings.js";
 
 const PAGE = 2048;
+const STAR = 0x2a;
+const FEWEST_STARS = 3;
 
 export class Bytes {
   #pairs = []; // per byte [hex cell, text cell]
   #lit = null;
   #selected = null;
 
-  constructor({ hex, label, onPoint, onSelect }) {
+  constructor({ hex, masked, label, onPoint, onSelect }) {
     this.values = parse(hex ?? "");
+    this.masked = masked ? stars(this.values) : new Set();
     this.perRow = matchMedia("(max-width: 720px)").matches && innerWidth < 480 ? 8 : 16;
     this.rows = h("div", { role: "img", "aria-label": label });
     this.more = h("button.btn.btn-sm", { type: "button", hidden: true, onclick: () => this.#grow(this.#pairs.length + PAGE) });
@@ -61,7 +64,7 @@ export class Bytes {
     const ascii = h("span.ascii");
     for (let at = from; at < to; at += 1) {
       const value = this.values[at];
-      const masked = value === null;
+      const masked = this.masked.has(at);
       const gap = at - from === 8 ? ".gap" : "";
       const data = { at, zero: value === 0, masked };
       const pair = [h(`b${gap}`, { data }, masked ? "**" : value.toString(16).padStart(2, "0")), h("b", { data }, masked ? "*" : value >= 32 && value < 127 ? String.fromCharCode(value) : "·")];
@@ -69,6 +72,7 @@ export class Bytes {
       ascii.append(pair[1]);
       this.#pairs.push(pair);
     }
+    for (let at = to; at < from + this.perRow; at += 1) hex.append(h(at - from === 8 ? "b.gap" : "b", { data: { fill: true }, "aria-hidden": "true" }, "00"));
     return h("div.hex-row", {}, h("span.at", {}, from.toString(16).padStart(4, "0")), hex, ascii);
   }
 }
@@ -78,9 +82,18 @@ function offsetOf(event) {
   return at === undefined ? null : Number(at);
 }
 
-/** "0a1b**" → [10, 27, null]; null is a byte that is masked. */
 function parse(hex) {
-  const values = [];
-  for (const [pair] of hex.matchAll(/[0-9a-fA-F*xX.]{2}/g)) values.push(/^[0-9a-fA-F]{2}$/.test(pair) ? Number.parseInt(pair, 16) : null);
-  return values;
+  return (hex.match(/[0-9a-fA-F]{2}/g) ?? []).map((pair) => Number.parseInt(pair, 16));
+}
+
+/** Where the server has put asterisks over a card number: at least three of a row, in a packet of which it says so. */
+function stars(values) {
+  const found = new Set();
+  for (let at = 0; at < values.length; at += 1) {
+    let end = at;
+    while (values[end] === STAR) end += 1;
+    if (end - at >= FEWEST_STARS) for (let i = at; i < end; i += 1) found.add(i);
+    at = Math.max(at, end - 1);
+  }
+  return found;
 }

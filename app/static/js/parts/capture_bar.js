@@ -28,8 +28,8 @@ export class CaptureBar {
     this.bpf = this.#bpfField();
     this.startStop = h("button.btn", { type: "button", id: "start-stop", onclick: () => this.#toggle() });
     this.controls = h("div.capture-controls", { data: { open: "false" }, id: "capture-controls" }, this.picker.button, this.bpf);
-    this.state = h("span.pill", { id: "capture-state", role: "status", "aria-label": t("state.label") }, h("span.dot"), h("span.text"));
-    this.losses = h("span.pill.pill-warn", { id: "losses", tabindex: "0", hidden: true, data: { tip: t("state.lossesTip") } }, icon("warning", "icon-sm"), h("span.text"));
+    this.state = h("span.pill", { id: "capture-state", "aria-label": t("state.label") }, h("span.dot"), h("span.text", { role: "status" }), h("span.clock.desktop-only"));
+    this.losses = h("span.pill.pill-warn", { id: "losses", tabindex: "0", hidden: true, data: { tip: t("state.lossesTip") } }, icon("warning", "icon-sm"), h("span.text"), h("span.desktop-only", {}, t("state.lost.word")));
     const settings = h("button.btn.btn-icon.mobile-only", { type: "button", "aria-label": t("action.settings"), "aria-expanded": "false", "aria-controls": "capture-controls", onclick: () => this.#fold(settings) }, icon("sliders"));
     const more = h("button.btn.btn-icon.mobile-only", { type: "button", "aria-label": t("action.more"), "aria-haspopup": "menu", "aria-expanded": "false", onclick: () => moreMenu(more) }, icon("more"));
     const quit = h("button.btn.btn-quiet.desktop-only", { type: "button", id: "quit", onclick: onQuit }, icon("power"), t("action.quit"));
@@ -147,7 +147,7 @@ export class CaptureBar {
   #showButton(capture) {
     const running = RUNNING.includes(capture?.state);
     const denied = capture?.can_capture === false && !running;
-    fill(this.startStop, icon(running ? "stop" : "play", "icon-sm"), t(running ? "action.stop" : "action.start"));
+    fill(this.startStop, icon(running ? "stop" : "play", "icon-sm"), h("span.label", {}, t(running ? "action.stop" : "action.start")));
     this.startStop.className = `btn ${running ? "" : "btn-primary"}`;
     this.startStop.disabled = this.#busy || !capture || denied;
     setData(this.startStop, "tip", denied ? capture.why_not ?? t("empty.noRights") : null);
@@ -159,10 +159,11 @@ export class CaptureBar {
     const lost = sensor === "restarting" || sensor === "gone";
     const state = lost ? "lost" : capture?.state;
     this.state.dataset.state = state ?? "unknown";
-    setText(this.state.lastChild, lost ? t("state.sensorLost") : [t(`state.${state ?? "unknown"}`), since(capture)].filter(Boolean).join(" · "));
+    setText(this.state.children[1], t(lost ? "state.sensorLost" : `state.${state ?? "unknown"}`));
+    setText(this.state.lastChild, lost ? "" : since(capture));
     const dropped = session.stats.value?.losses?.kernel_drops ?? 0;
     this.losses.hidden = !dropped;
-    if (dropped) setText(this.losses.lastChild, t("state.losses", { n: format.short(dropped) }));
+    if (dropped) setText(this.losses.children[1], format.short(dropped));
   }
 
   #fold(button) {

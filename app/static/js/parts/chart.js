@@ -33,7 +33,7 @@ export class TimeChart {
   /** `times` unix seconds, `values` one array per series; null is a gap. */
   set(times, values, range) {
     this.range = range;
-    this.#data = [times, ...(this.#stacked ? stack(values) : values)];
+    this.#data = [times, ...(this.#stacked ? stack(values).reverse() : values)];
     if (this.#plot) this.#plot.setData(this.#data);
     else this.rebuild();
   }
@@ -68,10 +68,15 @@ export class TimeChart {
         { ...axis, size: 28, grid: { show: false }, space: 64, incrs: TIME_STEPS, values: (_, splits) => splits.map((at) => shortTime(at)) },
         { ...axis, size: 70, space: 44, values: (_, splits) => splits.map((at) => this.#format(at)) },
       ],
-      series: [{}, ...this.#series.map((one) => this.#line(one))],
-      bands: this.#stacked ? this.#series.slice(1).map((_, i) => ({ series: [i + 2, i + 1] })) : undefined,
+      series: [{}, ...this.#drawn().map((one) => this.#line(one))],
+      bands: this.#stacked ? this.#series.slice(1).map((_, i) => ({ series: [i + 1, i + 2] })) : undefined,
       hooks: { setCursor: [(plot) => this.onCursor?.(plot.cursor.idx ?? null)] },
     };
+  }
+
+  /** The top of a stack is drawn first, so that a layer of nothing does not cover the one below it. */
+  #drawn() {
+    return this.#stacked ? [...this.#series].reverse() : this.#series;
   }
 
   #line({ token: name, key }) {

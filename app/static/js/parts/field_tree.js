@@ -42,6 +42,7 @@ export class FieldTree {
       h("span.twist", { "aria-hidden": "true" }, fields.length ? icon("right") : null),
       h("span.label", {}, data.label ?? data.name ?? ""),
       data.value === null || data.value === undefined || data.value === "" ? null : h("span.value", {}, String(data.value)),
+      typeof data.bit_offset === "number" ? h("span.bytes", {}, bits(data)) : null,
       depth === 0 && data.length ? h("span.bytes", {}, `${data.length} ${size}`) : null);
     node.item = h(depth === 0 ? "li.layer" : "li", { role: "treeitem", tabindex: "-1", "aria-expanded": fields.length ? "true" : null, "aria-selected": "false", "aria-level": depth + 1 }, node.line);
     node.item.dataset.node = this.#nodes.length;
@@ -126,6 +127,11 @@ export class FieldTree {
     this.#select(to, true);
     to.item.focus({ preventScroll: true });
   }
+}
+
+/** Which bits of its bytes a field is, counted from the most significant one. */
+function bits({ bit_offset: from, bit_length: size }) {
+  return size > 1 ? t("packets.bits", { from, to: from + size - 1 }) : t("packets.bit", { from });
 }
 
 function rangeOf(node) {

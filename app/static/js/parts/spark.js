@@ -4,6 +4,7 @@ import { svg } from "../dom.js";
 
 const WIDTH = 100;
 const HEIGHT = 30;
+const FEWEST = 12; // readings that fill the width while there are no more
 
 export class Spark {
   constructor({ tone = null, points = 60 } = {}) {
@@ -23,12 +24,13 @@ export class Spark {
       return;
     }
     const highest = top ?? Math.max(...numbers);
-    const step = WIDTH / (this.points - 1);
-    const start = (this.points - shown.length) * step;
+    const places = Math.min(this.points, Math.max(shown.length, FEWEST));
+    const step = WIDTH / (places - 1);
+    const start = (places - shown.length) * step;
     const y = (value) => (HEIGHT - 1.5 - (highest > 0 ? value / highest : 0) * (HEIGHT - 4)).toFixed(2);
-    const places = shown.flatMap((value, i) => (value === null || value === undefined ? [] : [[(start + i * step).toFixed(2), y(value)]]));
-    const line = places.map(([x, height]) => `${x} ${height}`).join("L");
-    this.#path(`M${line}`, `M${places[0][0]} ${HEIGHT}L${line}L${places.at(-1)[0]} ${HEIGHT}Z`);
+    const spots = shown.flatMap((value, i) => (value === null || value === undefined ? [] : [[(start + i * step).toFixed(2), y(value)]]));
+    const line = spots.map(([x, height]) => `${x} ${height}`).join("L");
+    this.#path(`M${line}`, `M${spots[0][0]} ${HEIGHT}L${line}L${spots.at(-1)[0]} ${HEIGHT}Z`);
   }
 
   #path(line, area) {

@@ -47,7 +47,12 @@ export class ConnectionDetails {
   /** The live table has a newer row. */
   update(row) {
     if (!this.#row || !row || row.flow_id !== this.#row.flow_id) return;
+    const learnt = Object.keys(row).some((key) => !this.#isKnown(key) && shown(key, row[key]) !== null);
     Object.assign(this.#row, row);
+    if (learnt) {
+      this.#draw();
+      return;
+    }
     for (const [key, cell] of this.#cells) setText(cell, shown(key, this.#row[key]) ?? t("details.unknown"));
   }
 
@@ -95,7 +100,16 @@ export class ConnectionDetails {
 
   #group(group, keys) {
     if (!keys.length) return null;
-    return h("section", {}, h("h3", {}, t(`details.${group}`)), h("dl", {}, keys.map((key) => [h("dt", {}, label(key)), this.#value(key)])));
+    const list = (some) => h("dl", {}, some.map((key) => [h("dt", {}, label(key)), this.#value(key)]));
+    const known = keys.filter((key) => this.#isKnown(key));
+    const unknown = keys.filter((key) => !this.#isKnown(key));
+    return h("section", {}, h("h3", {}, t(`details.${group}`)),
+      known.length ? list(known) : null,
+      unknown.length ? h("details", {}, h("summary", {}, t("details.unknownFields", { n: unknown.length })), list(unknown)) : null);
+  }
+
+  #isKnown(key) {
+    return shown(key, this.#row[key]) !== null;
   }
 
   #value(key) {

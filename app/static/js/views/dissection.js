@@ -1,7 +1,7 @@
 /** One packet in the drawer: its layers as a tree, its bytes below, each pointing at the other. */
 
 import { get } from "../api.js";
-import { append, fill, h, icon } from "../dom.js";
+import { fill, h, icon } from "../dom.js";
 import * as format from "../format.js";
 import { empty } from "../parts/empty.js";
 import { Bytes } from "../parts/bytes.js";
@@ -27,7 +27,7 @@ export class Dissection {
     try {
       const packet = await get(`/api/packets/${row.id}`);
       if (asked !== this.#asked) return;
-      drawer.setHead(t("packets.packet", { id: String(row.id) }), packet.packet?.info ?? row.info ?? "", brief(packet));
+      drawer.setHead(t("packets.packet", { id: String(row.id) }), packet.summary || row.info || "", brief(row, packet.masked));
       const tree = draw(packet);
       fill(drawer.body, tree.element);
       tree.focus();
@@ -43,21 +43,20 @@ function actions(row) {
 }
 
 /** The facts beside the title, as tags. */
-function brief({ packet = {}, masked }) {
+function brief(packet, masked) {
   const flags = packet.flags ? packet.flags.split(", ") : [];
-  const captured = packet.captured ?? packet.cap_len ?? null;
   return h("div.packet-brief", {},
     packet.timestamp ? h("span.tag", {}, format.timeOfDay(packet.timestamp)) : null,
-    packet.size ? h("span.tag", {}, captured !== null && captured < packet.size ? t("packets.cut", { captured: format.bytes(captured), size: format.bytes(packet.size) }) : format.bytes(packet.size)) : null,
+    packet.size ? h("span.tag", {}, format.bytes(packet.size)) : null,
     packet.interface ? h("span.tag", {}, packet.interface) : null,
     flags.map((flag) => h("span.tag.tag-accent", {}, flag)),
     packet.reason ? h("span.tag.tag-warn", {}, packet.reason) : null,
     masked ? h("span.tag.tag-warn", {}, t("packets.masked")) : null);
 }
 
-function draw({ tree, hex }) {
-  const bytes = new Bytes({ hex, label: t("packets.hex"), onPoint: (offset) => fields.light(offset), onSelect: (offset) => fields.selectAt(offset) });
+function draw({ tree, hex, masked, error }) {
+  const bytes = new Bytes({ hex, masked, label: t("packets.hex"), onPoint: (offset) => fields.light(offset), onSelect: (offset) => fields.selectAt(offset) });
   const fields = new FieldTree({ tree, label: t("packets.tree"), onPoint: (range) => bytes.light(range), onSelect: (range) => bytes.select(range) });
-  const element = append(h("div.dissection"), [fields.element, bytes.element]);
+  const element = h("div.dissection", {}, h("div.tree-pane", {}, error ? h("p.tree-error", { role: "alert" }, icon("warning", "icon-sm"), error) : null, fields.element), bytes.element);
   return { element, focus: () => fields.focus() };
 }

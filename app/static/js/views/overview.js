@@ -9,6 +9,8 @@ import { CapturePanels } from "./overview_panels.js";
 import { Tile } from "./overview_tile.js";
 import { TrafficPanel } from "./overview_traffic.js";
 
+const LOSS_BAD = 0.01; // from here on totals are visibly wrong
+
 export class OverviewView {
   #stop = [];
 
@@ -74,8 +76,9 @@ export class OverviewView {
       undecoded ? t("tile.undecoded", { value: format.short(undecoded) }) : null,
     ].filter(Boolean).join(" · ");
     tile.set({ figure: format.short(lost), unit: "", note, values: deltas(values), compare: false });
-    setData(tile.element, "state", lost ? "bad" : null);
-    setData(tile.spark.element, "tone", lost ? "bad" : "quiet");
+    const state = !lost ? null : lost / (lost + seen) > LOSS_BAD ? "bad" : "warn";
+    setData(tile.element, "state", state);
+    setData(tile.spark.element, "tone", state ?? "quiet");
   }
 }
 

@@ -60,12 +60,11 @@ export class PacketsView {
     this.#showPause();
   }
 
-  show({ q = "", id }) {
+  show({ q = "" }) {
     this.filter.adopt(q);
     this.#ask(q);
     for (const stop of this.#stop) stop();
     this.#stop = [session.capture.watch((capture) => this.#chooseColumns(capture)), session.stats.watch(this.draw)];
-    if (id) this.#open({ id: Number(id) });
   }
 
   hide() {

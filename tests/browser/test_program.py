@@ -1,0 +1,182 @@
+"""The page as a program: legal notice, start, stop and quit, what it says when something is gone, shortcuts, no overflow."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from .conftest import poll
+
+SECTIONS = ("overview", "connections", "packets", "interfaces", "captures")
+
+
+def test_the_legal_notice_is_accepted_once(start_server, page):
+    server = start_server()
+    page.goto(server.url)
+    notice = page.locator("#legal")
+    expect(notice).to_be_visible()
+    for words in (
+        "authorised",
+        "Wiretap",
+        "all parties",
+        "Computer Fraud",
+        "Computer Misuse",
+        "GDPR",
+        "CCPA",
+        "warranty",
+    ):
+        expect(notice).to_contain_text(words)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(notice).to_be_visible()
+    page.locator("#legal-accept").click()
+    expect(notice).to_have_count(0)
+    assert requests.get(f"{server.url}api/legal", timeout=5).json()["accepted"] is True
+    page.reload()
+    expect(page.locator(".tile").first).to_be_visible()
+    time.sleep(0.5)
+    expect(notice).to_have_count(0)
+
+
+def test_stop_and_start_call_the_server(start_server, page):
+    server = start_server()
+    requests.post(f"{server.url}api/legal", json={"accepted": True}, timeout=5)
+    page.goto(server.url)
+    state = page.locator("#capture-state")
+    expect(state).to_contain_text("Capturing")
+    with page.expect_request("**/api/capture/stop") as stopped:
+        page.locator("#start-stop").click()
+    assert stopped.value.method == "POST"
+    expect(state).to_contain_text("Stopped")
+    page.locator("#bpf").fill("tcp port 443")
+    with page.expect_request("**/api/capture/start") as started:
+        page.locator("#start-stop").click()
+    assert started.value.post_data_json == {"interfaces": ["eth0"], "bpf_filter": "tcp port 443", "snaplen": 0}
+    expect(state).to_contain_text("Capturing")
+    assert requests.get(f"{server.url}api/capture", timeout=5).json()["bpf_filter"] == "tcp port 443"
+
+
+def test_the_words_about_a_bad_filter_stand_at_its_box(server, page, complaints):
+    page.goto(server.url)
+    box = page.locator("#bpf")
+    box.fill("bad filter")
+    box.press("Enter")
+    expect(page.locator("#bpf-error")).to_have_text("can't parse filter expression: syntax error")
+    expect(box).to_have_attribute("aria-invalid", "true")
+    expect(box).to_have_attribute("aria-describedby", "bpf-error")
+    box.fill("tcp")
+    expect(page.locator("#bpf-error")).to_be_hidden()
+    complaints.expect_refusals()
+
+
+def test_quit_asks_before_it_tells_the_server(start_server, page):
+    server = start_server()
+    requests.post(f"{server.url}api/legal", json={"accepted": True}, timeout=5)
+    page.goto(server.url)
+    expect(page.locator("#capture-state")).to_contain_text("Capturing")
+    page.locator("#quit").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#quit-dialog")).to_have_count(0)
+    assert server.process.poll() is None
+    page.locator("#quit").click()
+    with page.expect_request("**/api/shutdown") as request:
+        page.locator("#quit-confirm").click()
+    assert request.value.method == "POST"
+    expect(page.locator(".banner")).to_contain_text("has been quit")
+    assert request.value.response().json() == {"status": "shutting down"}
+
+
+def test_interfaces_are_offered_physical_first(server, page):
+    page.goto(server.url)
+    expect(page.locator("#capture-state")).to_contain_text("Capturing")
+    page.locator("#interface-picker").click()
+    names = page.locator(".menu [data-interface]")
+    expect(names.first).to_be_visible()
+    assert names.evaluate_all("all => all.map(one => one.dataset.interface)") == ["eth0", "wlan0", "docker0", "lo"]
+    poll(
+        page,
+        "document.querySelector('.menu [data-interface=eth0] .spark-line').getAttribute('d').length",
+        lambda n: n > 8,
+    )
+    page.keyboard.press("Escape")
+    expect(page.locator(".menu")).to_have_count(0)
+    expect(page.locator("#interface-picker")).to_be_focused()
+
+
+def test_a_lost_sensor_is_told_and_forgotten_when_it_is_back(start_server, page):
+    server = start_server("--die-every", "4", "--mode", "threading")
+    requests.post(f"{server.url}api/legal", json={"accepted": True}, timeout=5)
+    page.add_init_script(
+        "window.told = []; new MutationObserver(() => { for (const one of document.querySelectorAll('.banner')) window.told.push(one.textContent); })"
+        ".observe(document, {subtree: true, childList: true, characterData: true});"
+    )
+    page.goto(server.url)
+    told = poll(page, "window.told.filter(text => text.includes('captured meanwhile'))", bool, 15)
+    assert "being started again" in str(told[0])
+    poll(page, "document.querySelectorAll('.banner').length", lambda count: count == 0)
+    expect(page.locator("#capture-state")).to_contain_text("Capturing")
+
+
+def test_a_lost_server_is_told_and_found_again(start_server, page, complaints):
+    server = start_server()
+    requests.post(f"{server.url}api/legal", json={"accepted": True}, timeout=5)
+    page.goto(server.url)
+    expect(page.locator("#capture-state")).to_contain_text("Capturing")
+    server.stop()
+    expect(page.locator(".banner[data-id=link]")).to_contain_text("connection to the server is lost")
+    start_server(port=server.port)
+    expect(page.locator(".banner[data-id=link]")).to_have_count(0, timeout=15_000)
+    expect(page.locator("#capture-state")).to_contain_text("Capturing")
+    complaints.clear()  # the browser reports each attempt that failed
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_no_section_is_wider_than_the_window(server, open_page, width):
+    page = open_page(width=width, height=844)
+    for section in SECTIONS:
+        page.goto(f"{server.url}#/{section}")
+        expect(page.locator(f"#{section} h1")).to_be_visible()
+        time.sleep(1.2)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, section
+        outside = page.evaluate(
+            "[...document.querySelectorAll('main .panel, .topbar-row > *, .rail a')].filter(one => one.offsetParent"
+            " && one.getBoundingClientRect().right > innerWidth + 1).map(one => one.className)"
+        )
+        assert outside == [], section
+
+
+def test_the_keyboard_reaches_every_section(server, page):
+    page.goto(server.url)
+    expect(page.locator("#overview")).to_be_visible()
+    for key, section in (
+        ("c", "connections"),
+        ("p", "packets"),
+        ("i", "interfaces"),
+        ("f", "captures"),
+        ("o", "overview"),
+    ):
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        expect(page.locator(f"#{section}")).to_be_visible()
+        expect(page.locator(f'#nav a[data-section="{section}"]')).to_have_attribute("aria-current", "page")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_have_count(0)
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    page.keyboard.press("/")
+    expect(page.locator("#connections-filter")).to_be_focused()
+
+
+def test_a_file_that_is_no_capture_is_refused_in_clear_words(server, page, complaints):
+    page.goto(f"{server.url}#/captures")
+    page.locator("#replay-file").set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Dear diary"}
+    )
+    expect(page.locator("#captures")).to_contain_text("notes.txt could not be read")
+    expect(page.locator("#captures")).to_contain_text("is no capture file")
+    complaints.expect_refusals()
