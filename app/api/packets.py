@@ -7,15 +7,13 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, request
 
 from app.api.context import house, only_arguments, whole_number
-from app.services.captures import sensor_command
-from app.services.packet_list import packet_page
+from app.services.packet_list import MAX_OFFSET, packet_detail, packet_page
 from app.services.query_errors import NotThere
 
 blueprint = Blueprint("packets", __name__)
 
-MAX_LIMIT = 2_000
+MAX_LIMIT = 1_000
 LAST_ID = (1 << 63) - 1
-DISSECT_SECONDS = 15.0  # the first one starts the dissector
 
 
 @blueprint.get("/api/packets")
@@ -25,7 +23,7 @@ def listing() -> Response:
     page = packet_page(
         house(),
         whole_number("limit", 100, 1, MAX_LIMIT),
-        whole_number("offset", 0, 0, 1_000_000),
+        whole_number("offset", 0, 0, MAX_OFFSET),
         whole_number("cursor", 0, 0, LAST_ID),
         request.args.get("q", ""),
         request.args.get("sort", ""),
@@ -44,4 +42,4 @@ def dissection(packet_id: int) -> Response:
     only_arguments()
     if not 0 < packet_id <= LAST_ID:
         raise NotThere(f"There is no packet {packet_id}; numbers begin at 1.")
-    return jsonify(sensor_command(house().link, "dissect", DISSECT_SECONDS, packet_id=packet_id))
+    return jsonify(packet_detail(house(), packet_id))

@@ -55,6 +55,7 @@ class Captures:
         self._wanted: CaptureRequest | None = None
         self._upload: Path | None = None
         self._upload_seen = False  # the sensor has told that it is on it
+        self._began = False  # somebody, or the settings at start, has said what to capture
         self._replaying: str | None = None  # name of the file the sensor was last told to replay
 
     @property
@@ -72,13 +73,13 @@ class Captures:
                 bpf_filter=request.bpf_filter,
                 snaplen=request.snaplen,
             )
-            self._wanted, self._replaying = request, None
+            self._wanted, self._replaying, self._began = request, None, True
             self._forget_upload()
 
     def stop(self) -> None:
         with self._lock:
             sensor_command(self._link, "stop", START_SECONDS)
-            self._wanted, self._replaying = None, None
+            self._wanted, self._replaying, self._began = None, None, True
             self._forget_upload()
 
     def replay(self, path: Path, name: str, bpf_filter: str = "", *, uploaded: bool = False) -> None:
@@ -90,19 +91,13 @@ class Captures:
                 if uploaded:
                     path.unlink(missing_ok=True)
                 raise
-            self._wanted, self._replaying = None, name
+            self._wanted, self._replaying, self._began = None, name, True
             self._forget_upload()
             if uploaded:
                 self._upload, self._upload_seen = path, False
 
-    def after_hello(self, first: bool, initial: CaptureRequest | Path | None) -> None:
+    def after_hello(self, initial: CaptureRequest | Path | None) -> None:
         """Tells a sensor that has just come what to do: at first what the settings say, later what was wanted last."""
-        if first and initial is not None:
-            if isinstance(initial, Path):
-                self.replay(initial, initial.name)
-            else:
-                self.start(initial)
-            return
         wanted, replaying = self._wanted, self._replaying
         if wanted is not None:
             self.start(wanted)
@@ -111,6 +106,19 @@ class Captures:
                 self._replaying = None
                 self._forget_upload()
             self._mirror.notice("error", f"The sensor ended while it read {replaying}; the file is not replayed again.")
+        elif initial is not None and not self._began:
+            self._begin(initial)
+
+    def _begin(self, initial: CaptureRequest | Path) -> None:
+        """What the settings want. Done once a sensor took or refused it; one that died over the question is followed by another."""
+        try:
+            if isinstance(initial, Path):
+                self.replay(initial, initial.name)
+            else:
+                self.start(initial)
+        except CommandError:
+            self._began = True
+            raise
 
     # -- uploads -----------------------------------------------------------------------------------------------------
 

@@ -54,8 +54,8 @@ NUMBERS: Final[dict[str, Callable[[Rows], Array]]] = {
     "latency_ms": _latency,
     "packet_loss_percent": lambda rows: loss_percent(rows.flows),
     "reconnect_count": lambda rows: rows.derived["reconnects"],
-    "entropy_sent": lambda rows: rows.sent("entropy"),
-    "entropy_recv": lambda rows: rows.received("entropy"),
+    "entropy_sent": lambda rows: rows.sent("entropy").astype(np.float64),
+    "entropy_recv": lambda rows: rows.received("entropy").astype(np.float64),
     "vlan": _vlan,
     "tunnel_depth": lambda rows: rows.flows["depth"],
 }

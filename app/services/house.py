@@ -46,7 +46,7 @@ class House:
         house = cls(
             settings, mirror, link, captures, Interfaces(read_interfaces, mirror), LegalNotice(settings.data_dir)
         )
-        link.on_hello = lambda first: captures.after_hello(first, house.initial_capture())
+        link.on_hello = lambda: captures.after_hello(house.initial_capture())
         link.on_message = lambda message: captures.snapshot_applied() if message["type"] == "snapshot" else None
         return house
 

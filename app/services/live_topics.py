@@ -130,14 +130,14 @@ class _Packets:
         except QueryError as error:
             raise BadRequest(error.message, "q", error.allowed, error.position) from None
         self._last_id = 0
-        self._boot: str | None = None
+        self._capture = options.house.mirror.captures
         self._skipped = options.house.mirror.packets_skipped
 
     def frame(self) -> Any | None:
         mirror = self._house.mirror
         rows = mirror.packets()
-        if mirror.sensor.boot != self._boot:
-            self._boot, self._last_id = mirror.sensor.boot, 0
+        if mirror.captures != self._capture:
+            self._capture, self._last_id = mirror.captures, 0
         newest = int(rows["packet_id"].max(initial=0))
         rows = rows[rows["packet_id"] > np.uint64(min(self._last_id, newest))]
         unseen = max(mirror.packets_skipped - self._skipped, 0)

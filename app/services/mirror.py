@@ -67,6 +67,7 @@ class Mirror:
         self.malformed = 0
         self._parts: dict[str, Any] = {}
         self._identity: tuple[Any, ...] | None = None
+        self.captures = 0  # captures seen so far; packet and flow numbers hold within one
         self._packets: deque[NDArray[np.void]] = deque()
         self._packets_kept = 0
         self._notices: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTICES)
@@ -191,6 +192,7 @@ class Mirror:
         if not capture.get("started_ns") or identity == self._identity:
             return
         self._identity = identity
+        self.captures += 1
         self.flows.clear()
         self.rings.clear()
         self._packets.clear()

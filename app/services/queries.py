@@ -29,6 +29,7 @@ from app.wire.filter import Query, QueryError, parse
 Array = NDArray[Any]
 MAX_LIMIT: Final = 10_000
 MAX_OFFSET: Final = 1_000_000
+LARGEST: Final = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,8 @@ def _bound(name: str, value: Any, missing: float, time: bool, allowed: list[str]
             return parse_time(value)
         except ValueError as error:
             raise BadRequest(f"{name}: {error}", name, allowed) from None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = max(-LARGEST, min(LARGEST, value))  # beyond every counter, and floats go no further than 1e308
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise BadRequest(f"{name} is compared with {'a time' if time else 'a number'}", name, allowed)
     return value * 1e9 if time else value

@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
+from app.concurrency import spawn
 from app.link.channel import Channel, LinkClosed
 from app.link.messages import ITEM_SIZES, Message
 from app.model.errors import CommandError, ProtocolError
 from app.services.mirror import Mirror
+from app.services.query_errors import Unavailable
 
 REPLY_SECONDS: Final = 5.0
 SILENT_SECONDS: Final = 3.0  # without any message; the sensor speaks every second
@@ -60,7 +62,7 @@ class SensorLink:
     def __init__(self, source: LinkSource, mirror: Mirror) -> None:
         self.source = source
         self.mirror = mirror
-        self.on_hello: Callable[[bool], None] = lambda first: None
+        self.on_hello: Callable[[], None] = lambda: None
         self.on_message: Callable[[Message], None] = lambda message: None
         self.unknown_messages = 0
         self._ids = itertools.count(1)
@@ -68,7 +70,6 @@ class SensorLink:
         self._lock = threading.Lock()
         self._channel: Channel | None = None
         self._last_message = time.monotonic()
-        self._hellos = 0
 
     # -- the reader --------------------------------------------------------------------------------------------------
 
@@ -115,17 +116,17 @@ class SensorLink:
         with self._lock:
             self._channel = channel
         self.mirror.hello(message["pid"], message["boot"])
-        self._hellos += 1
         # in the background: what follows a hello (starting the capture) waits for replies, which this reader brings
-        first = self._hellos == 1
-        threading.Thread(target=self._greeted, args=(first,), name="after-hello", daemon=True).start()
+        spawn(self._greeted, name="after-hello")
         return None
 
-    def _greeted(self, first: bool) -> None:
+    def _greeted(self) -> None:
         try:
-            self.on_hello(first)
+            self.on_hello()
         except CommandError as error:
             self.mirror.notice("error", error.message)
+        except Unavailable as error:
+            _log.warning("the sensor was gone before it was told what to do: %s", error.message)
 
     def _take(self, message: Message) -> None:
         kind = message["type"]

@@ -19,7 +19,7 @@ def stats(mirror: Mirror) -> dict[str, Any]:
     rates = mirror.part("rates")
     return {
         "time": rfc3339(mirror.now_ns),
-        "totals": {**totals, "first": rfc3339(_int(totals, "first_ns")), "last": rfc3339(_int(totals, "last_ns"))},
+        "totals": _with_times(totals),
         "rates": rates,
         "runtime_s": _runtime(mirror, totals),
         "protocols": protocols(mirror),
@@ -34,13 +34,17 @@ def stats(mirror: Mirror) -> dict[str, Any]:
             "held": len(mirror.flows),
             "not_held": mirror.flows.evicted,
         },
-        "losses": {**mirror.part("losses"), "flows_deferred": mirror.flows_deferred},
+        "losses": {
+            **mirror.part("losses"),
+            "flows_deferred": mirror.flows_deferred,
+            "snapshots_malformed": mirror.malformed,
+        },
         "latency": mirror.part("latency") or {"rtt_ms_median": None, "rtt_ms_p95": None, "samples": 0},
         "packet_loss_percent": _loss(totals),
         "throughput_bps": rates.get("bps"),
         "capture": capture_state(mirror),
         "sensor": sensor_state(mirror),
-        "store": mirror.part("store"),
+        "store": _with_times(mirror.part("store")),
         "health": mirror.part("health"),
     }
 
@@ -58,8 +62,7 @@ def capture_state(mirror: Mirror) -> dict[str, Any]:
     if not capture:
         waiting: dict[str, Any] = {"state": "starting", "source": None, "interfaces": [], "can_capture": None}
         return {**waiting, "message": sensor.message or "The sensor is starting.", "progress": _progress(mirror)}
-    state = {key: value for key, value in capture.items() if key != "started_ns"}
-    state["started"] = rfc3339(_int(capture, "started_ns"))
+    state = _with_times(capture)
     if sensor.state in ("restarting", "gone"):
         state["state"] = "failed" if sensor.state == "gone" else "starting"
         state["message"] = sensor.message
@@ -79,6 +82,14 @@ def sensor_state(mirror: Mirror) -> dict[str, Any]:
         "message": sensor.message,
         "snapshot_age_s": round(age, 3) if age is not None else None,
         "progress": _progress(mirror),
+    }
+
+
+def _with_times(part: dict[str, Any]) -> dict[str, Any]:
+    """Nanoseconds under `…_ns` become RFC 3339 under the name without it; browsers cannot count that far."""
+    return {
+        (key[:-3] if key.endswith("_ns") else key): (rfc3339(_int(part, key)) if key.endswith("_ns") else value)
+        for key, value in part.items()
     }
 
 

@@ -35,6 +35,22 @@ MAGICS = (
 )
 
 
+def _layer(name: str, label: str, offset: int, length: int, fields: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": name, "label": label, "offset": offset, "length": length, "fields": fields}
+
+
+def _field(name: str, label: str, value: str, offset: int, length: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "label": label,
+        "value": value,
+        "offset": offset,
+        "length": length,
+        "bit_offset": None,
+        "bit_length": None,
+    }
+
+
 class FakeSensor:
     """One run. `run()` serves commands until the link ends; a ticker beside it sends a snapshot each `interval` seconds."""
 
@@ -230,7 +246,8 @@ class FakeSensor:
         if not data.startswith(MAGICS):
             return ("bad_file", f"{message['name']} is no capture file: it begins with {data[:4]!r}")
         if data.startswith(b"\x1f\x8b"):
-            gzip.open(message["path"]).read(4)
+            with gzip.open(message["path"]) as file:
+                file.read(4)
         self._reset(
             state="replaying",
             source="file",
@@ -272,30 +289,24 @@ class FakeSensor:
             return ("not_held", f"Packet {number} is not held any more.")
         frame = bytes(range(54)) + b"<b>hostile</b> GET / HTTP/1.1"
         return {
-            "packet_id": number,
-            "length": len(frame),
-            "captured": len(frame),
             "tree": [
-                {
-                    "name": "Ethernet",
-                    "start": 0,
-                    "end": 14,
-                    "fields": [{"name": "dst", "value": "00:01:02:03:04:05", "start": 0, "end": 6}],
-                },
-                {
-                    "name": "IP",
-                    "start": 14,
-                    "end": 34,
-                    "fields": [{"name": "ttl", "value": "64", "start": 22, "end": 23}],
-                },
-                {
-                    "name": "Raw",
-                    "start": 54,
-                    "end": len(frame),
-                    "fields": [{"name": "load", "value": "<b>hostile</b>", "start": 54, "end": len(frame)}],
-                },
+                _layer("Ether", "Ethernet", 0, 14, [_field("dst", "Destination", "00:01:02:03:04:05", 0, 6)]),
+                _layer("IP", "IPv4", 14, 20, [_field("ttl", "Time to live", "64", 22, 1)]),
+                _layer("TCP", "TCP", 34, 20, [_field("sport", "Source port", "443", 34, 2)]),
+                _layer(
+                    "Raw",
+                    "Payload",
+                    54,
+                    len(frame) - 54,
+                    [_field("load", "Bytes", "<b>hostile</b>", 54, len(frame) - 54)],
+                ),
             ],
+            "summary": "Ether / IP / TCP / Raw",
+            "info": "https",
             "hex": frame.hex(),
+            "link_type": 1,
+            "masked": False,
+            "error": None,
         }
 
     def do_export(self, message: dict[str, Any]) -> Any:
