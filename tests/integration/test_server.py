@@ -1,0 +1,206 @@
+"""`python wsgi.py` as a user starts it: port, signals, Quit, replay, in both server modes."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+KERNELS_SECONDS = 120
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are read from /proc"),
+]
+
+
+@pytest.fixture(scope="module")
+def place():
+    directory = Path(tempfile.mkdtemp(prefix="netglass-test-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+class Server:
+    """A running wsgi.py and its address."""
+
+    def __init__(self, place, **env):
+        settings = {"DATA_DIR": str(place / "data"), "EXPORT_DIR": str(place / "exports"), "ELEVATE": "0", "PORT": "0"}
+        self.process = subprocess.Popen(
+            [sys.executable, PROJECT / "wsgi.py"],
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "AUTOSTART": "0", **settings, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.errors = []
+        self._reader = threading.Thread(target=lambda: self.errors.extend(self.process.stderr))
+        self._reader.start()
+        self.port = 0
+
+    def address(self):
+        """Wait for the line that says where it is."""
+        line = self.process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        assert found, line + "".join(self.errors)
+        self.port = int(found[1])
+        return line
+
+    def call(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        answer = connection.getresponse()
+        data = json.loads(answer.read())
+        connection.close()
+        return answer.status, data
+
+    def wait_for(self, condition, seconds=KERNELS_SECONDS):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            _, state = self.call("GET", "/api/capture")
+            if condition(state):
+                return state
+            time.sleep(0.1)
+        pytest.fail(f"{state} after {seconds} s: {''.join(self.errors)}")
+
+    def children(self):
+        """Process ids of broker and sensor."""
+        found = []
+        parents = {self.process.pid}
+        for _ in range(2):
+            parents = {int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent_of(entry) in parents}
+            found += parents
+        return found
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(10)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def parent_of(pid):
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+@pytest.fixture
+def run(place):
+    servers = []
+
+    def start(**env):
+        servers.append(Server(place, **env))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+def test_serves_and_ends_with_quit(run, mode):
+    server = run(ASYNC_MODE=mode)
+    server.address()
+    assert server.call("GET", "/healthz")[0] == 200
+    state = server.wait_for(lambda state: state["can_capture"] is not None)
+    assert state["can_capture"] == (os.geteuid() == 0)
+    children = server.children()
+    assert len(children) == 2
+    assert server.call("POST", "/api/shutdown")[0] < 300
+    assert server.process.wait(2.5) == 0
+    assert not [pid for pid in children if parent_of(pid) is not None]
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_under_load(run, mode, number):
+    # Under load the signal finds a green thread running, whose bottom would swallow an exception
+    server = run(ASYNC_MODE=mode)
+    server.address()
+    stop = threading.Event()
+
+    def load():
+        while not stop.is_set():
+            try:
+                server.call("GET", "/api/stats")
+            except (OSError, http.client.HTTPException, ValueError):
+                return
+
+    clients = [threading.Thread(target=load) for _ in range(3)]
+    for client in clients:
+        client.start()
+    time.sleep(0.5)
+    children = server.children()
+    server.process.send_signal(number)
+    try:
+        assert server.process.wait(2) == 0
+    finally:
+        stop.set()
+        for client in clients:
+            client.join(15)
+    assert not [pid for pid in children if parent_of(pid) is not None]
+
+
+def test_busy_port_takes_the_next_and_says_so(run):
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = taken.getsockname()[1]
+        server = run(PORT=str(busy))
+        server.address()
+        assert busy < server.port < busy + 10
+        server.process.terminate()
+        assert server.process.wait(2) == 0
+    server._reader.join(5)
+    assert any(f"port {busy} is busy" in line and str(server.port) in line for line in server.errors)
+
+
+def test_bad_setting_ends_with_status_2_and_one_line(run):
+    server = run(SNAPLEN="lots")
+    assert server.process.wait(10) == 2
+    server._reader.join(5)
+    assert len(server.errors) == 1
+    assert "SNAPLEN='lots'" in server.errors[0]
+
+
+def test_address_that_is_not_ours(run):
+    server = run(HOST="192.0.2.77", PORT="8080")
+    assert server.process.wait(20) == 1
+    server._reader.join(5)
+    assert any("192.0.2.77" in line for line in server.errors)
+    assert not any("Traceback" in line for line in server.errors)
+
+
+def test_replay_of_files_that_are_none(run, place):
+    empty = place / "empty.pcap"
+    empty.write_bytes(b"")
+    server = run(PCAP=str(empty), AUTOSTART="1")
+    server.address()
+    deadline = time.monotonic() + KERNELS_SECONDS
+    while not any("Traceback" in line for line in server.errors) and time.monotonic() < deadline:
+        _, state = server.call("GET", "/api/capture")
+        if state["can_capture"] is not None and state["state"] != "starting":
+            break
+        time.sleep(0.1)
+    assert state["state"] in ("stopped", "failed")
+    assert not any("Traceback" in line for line in server.errors)
