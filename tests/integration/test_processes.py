@@ -423,3 +423,50 @@ def test_capture_sees_what_passes_the_filter(as_user, interface):
     as_user.send(type="stop", id=2)
     assert as_user.wait("message", type="reply", id=2)["ok"]
     assert as_user.wait("message", type="snapshot")["capture"]["state"] == "stopped"
+
+
+@pytest.fixture
+def namespace():
+    """A network namespace with a veth pair t0–t1 of its own."""
+    if shutil.which("ip") is None:
+        pytest.skip("needs iproute2")
+    name = f"netglass-{os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        yield ("ip", "netns", "exec", name)
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+def add_pair(namespace):
+    for words in ("add t0 type veth peer name t1", "set t0 up", "set t1 up"):
+        subprocess.run([*namespace, "ip", "link", *words.split()], check=True)
+
+
+@pytest.mark.root
+@needs_root
+def test_an_interface_that_goes_down_away_and_comes_back(run, namespace):
+    add_pair(namespace)
+    tree = run(*namespace, sys.executable)
+    tree.start()
+    tree.send(type="start", id=1, interfaces=["t0"], bpf_filter="icmp6 or arp or vlan")
+    assert tree.wait("message", KERNELS_SECONDS, type="reply", id=1)["ok"]
+    subprocess.run([*namespace, "ip", "link", "set", "t0", "down"], check=True)
+    assert "t0 went down" in tree.wait("message", 5, type="notice")["text"]
+    assert tree.wait("message", type="snapshot")["capture"]["interfaces"][0]["up"] is False
+    subprocess.run([*namespace, "ip", "link", "set", "t0", "up"], check=True)
+    assert "t0 is up" in tree.wait("message", 5, type="notice")["text"]
+    subprocess.run([*namespace, "ip", "link", "delete", "t0"], check=True)
+    assert "t0 was removed" in tree.wait("message", 5, type="notice")["text"]
+    add_pair(namespace)
+    before = tree.wait("message", type="snapshot")["totals"]["packets"]
+    assert "t0 is up" in tree.wait("message", 8, type="notice")["text"]
+    # a new interface announces itself by IPv6, so there is something to see
+    subprocess.run([*namespace, "ip", "link", "set", "t1", "down"], check=True)
+    subprocess.run([*namespace, "ip", "link", "set", "t1", "up"], check=True)
+    deadline = time.monotonic() + 10
+    snapshot = tree.wait("message", type="snapshot")
+    while snapshot["totals"]["packets"] <= before and time.monotonic() < deadline:
+        snapshot = tree.wait("message", type="snapshot")
+    assert snapshot["totals"]["packets"] > before
+    assert snapshot["capture"]["state"] == "running"
