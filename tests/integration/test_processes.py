@@ -470,3 +470,30 @@ def test_an_interface_that_goes_down_away_and_comes_back(run, namespace):
         snapshot = tree.wait("message", type="snapshot")
     assert snapshot["totals"]["packets"] > before
     assert snapshot["capture"]["state"] == "running"
+
+
+FRAME = """
+import socket, sys
+sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+sock.bind(("t1", 0))
+ethernet = b"\\x02" * 6 + b"\\x04" * 6
+for tag in (b"\\x81\\x00\\x00\\x05", b"\\x81\\x00\\x00\\x06", b""):
+    for _ in range(4):
+        sock.send(ethernet + tag + b"\\x88\\xb5" + bytes(50))
+"""
+
+
+@pytest.mark.root
+@needs_root
+@pytest.mark.parametrize("interface", ["t0", "any"])
+def test_a_filter_on_tags_that_the_kernel_takes_out(run, namespace, interface):
+    add_pair(namespace)
+    tree = run(*namespace, sys.executable)
+    tree.start()
+    tree.send(type="start", id=1, interfaces=[interface], bpf_filter="inbound and vlan 5")
+    assert tree.wait("message", KERNELS_SECONDS, type="reply", id=1)["ok"]
+    subprocess.run([*namespace, sys.executable, "-c", FRAME], check=True)
+    tree.wait("message", type="snapshot")
+    snapshot = tree.wait("message", type="snapshot")
+    assert snapshot["totals"]["packets"] == 4
+    assert {row[0]: row[1] for row in snapshot["layers"]}["vlan"] == 4
