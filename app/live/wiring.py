@@ -41,7 +41,9 @@ def add_live(app: Flask, house: House, identity: CallerIdentity) -> SocketIO:
     return socketio
 
 
-def _own_origin(origin: str, environ: dict[str, str]) -> bool:
-    """Whether an Origin is the server as the request calls it; forwarded headers are not looked at."""
+def _own_origin(origin: str | None, environ: dict[str, str]) -> bool:
+    """Whether an Origin is the server as the request calls it; forwarded headers are not looked at. Scripts send none."""
+    if origin is None:
+        return True
     host = environ.get("HTTP_HOST", "").lower()
     return origin.lower() in (f"http://{host}", f"https://{host}")

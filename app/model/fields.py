@@ -54,7 +54,7 @@ CONNECTION_FIELDS: Final[tuple[Field, ...]] = (
         "protocol",
         "text",
         "Protocol",
-        "IP protocol: tcp, udp, icmp, icmpv6, sctp …",
+        "IP protocol: tcp, udp, icmp, icmpv6, sctp and more.",
         ecs="network.transport",
         eve="proto",
         zeek="proto",
@@ -105,7 +105,7 @@ CONNECTION_FIELDS: Final[tuple[Field, ...]] = (
         zeek="conn_state",
         live=True,
     ),
-    _f("conn_state", "text", "Zeek state", "Zeek's code of the TCP connection: S0, S1, SF, REJ …", zeek="conn_state"),
+    _f("conn_state", "text", "Zeek state", "Zeek's code of the TCP connection: S0, S1, SF, REJ and so on.", zeek="conn_state"),
     _f("history", "text", "History", "Zeek's letters of what happened; upper case: the originator.", zeek="history"),
     _f("session_status", "text", "Session", "Active, or Closed once the flow has ended.", eve="flow.state", live=True),
     _f(

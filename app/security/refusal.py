@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def refuse(
     start_response: StartResponse, status: int, detail: str, headers: Iterable[tuple[str, str]] = ()
 ) -> list[bytes]:
-    """Sends the refusal. The connection is closed: what may follow of a body is not read."""
+    """Sends the refusal; both servers take care of a body that was not read."""
     phrase = HTTPStatus(status).phrase
     document: dict[str, Any] = {"type": "about:blank", "title": phrase, "status": status, "detail": detail}
     body = json.dumps(document).encode()
@@ -24,7 +24,6 @@ def refuse(
             ("Content-Type", "application/problem+json"),
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
-            ("Connection", "close"),
             *headers,
         ],
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from app.security.refusal import refuse
 
@@ -35,12 +34,12 @@ def foreign_origin(environ: WSGIEnvironment) -> bool:
     origin = environ.get("HTTP_ORIGIN")
     if origin is None:
         return False
-    parts = urlsplit(origin.strip().lower())
-    host = environ.get("HTTP_HOST", "").strip().lower()
-    default_port = {"http": ":80", "https": ":443"}.get(parts.scheme)
-    if default_port is None or parts.path or parts.query or parts.fragment:
+    scheme, _, authority = origin.lower().partition("://")
+    default_port = {"http": ":80", "https": ":443"}.get(scheme)
+    if default_port is None:
         return True
-    return bool(parts.netloc.removesuffix(default_port) != host.removesuffix(default_port))
+    host = environ.get("HTTP_HOST", "").strip().lower()
+    return bool(authority.removesuffix(default_port) != host.removesuffix(default_port))
 
 
 def foreign_fetch(environ: WSGIEnvironment) -> bool:
