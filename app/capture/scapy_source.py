@@ -180,8 +180,11 @@ def open_sniffer(interfaces: Sequence[str], bpf_filter: str = "", snaplen: int =
     opened: list[tuple[str, Any]] = []
     try:
         import scapy.layers.all  # noqa: F401 -- tells scapy the link types
+        from scapy.interfaces import get_working_ifaces
 
-        for name in interfaces:
+        # Other systems have no device for all interfaces: "any" is each one there is now.
+        names = [one.name for one in get_working_ifaces()] if list(interfaces) == ["any"] else list(interfaces)
+        for name in names:
             opened.append((name, conf.L2listen(iface=name, filter=bpf_filter or None)))
         return ScapySource(opened, snaplen)
     except PermissionError:
