@@ -78,3 +78,12 @@ CURSOR: Final = 10  # where a sweep goes on
 HIGH_WATER: Final = 11  # slots ever used
 RTT_COUNT: Final = 12  # handshakes measured, position in the ring of samples
 META_SIZE: Final = 16
+
+# counters[…] of the roll-ups: rows used, sums turned away, bytes that a newcomer must exceed
+HOSTS: Final = 0
+HOSTS_LOST: Final = 1
+HOSTS_LEAST: Final = 2
+PAIRS: Final = 3
+PAIRS_LOST: Final = 4
+PAIRS_LEAST: Final = 5
+ROLL_UP_COUNTERS: Final = 8

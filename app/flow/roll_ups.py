@@ -1,4 +1,4 @@
-"""Hosts, conversations and ports: what the flows add up to. Bounded; when a table is nearly full its smaller half is dropped and counted."""
+"""Hosts, conversations and ports: what the flows add up to. Bounded; what finds no room is counted."""
 
 from __future__ import annotations
 
@@ -7,73 +7,90 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.flow import layout
 from app.flow import roll_up_kernels as kernels
+from app.flow.memory import page_aligned
 from app.flow.record_kernels import RECORD
 from app.flow.table import FlowTable
 
-CAPACITY: Final = 1 << 16
-_KEYS_OF_HOST, _KEYS_OF_PAIR = slice(0, 2), slice(0, 4)
+CAPACITY: Final = 1 << 16  # rows of each table; half of them are used at most
 
 
 class RollUps:
     """Sums since the last `reset`."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._hosts = np.zeros((capacity, 7), np.int64)
-        self._pairs = np.zeros((capacity, 7), np.int64)
+        self._hosts: NDArray[np.int64] = page_aligned((capacity, 8), np.int64)
+        self._pairs: NDArray[np.int64] = page_aligned((capacity, 8), np.int64)
         self._ports = np.zeros((2 * 65536, 2), np.int64)
-        self._counters = np.zeros(4, np.int64)
-        self.hosts_evicted = 0
-        self.conversations_evicted = 0
+        self._counters = np.zeros(layout.ROLL_UP_COUNTERS, np.int64)
+        self._dropped = [0, 0]  # hosts, conversations that a pruning dropped
+        self._empty = True
 
     def reset(self) -> None:
-        for array in (self._hosts, self._pairs, self._ports, self._counters):
-            array[...] = 0
-        self.hosts_evicted = self.conversations_evicted = 0
+        if not self._empty:  # writing zeros would touch all of the memory
+            for array in (self._hosts, self._pairs, self._ports, self._counters):
+                array[...] = 0
+        self._dropped = [0, 0]
+        self._empty = True
 
     def add_active(self, table: FlowTable, since_tick: int) -> None:
         """Count what the active flows gained since they were last counted; `since_tick`: no flow changed earlier without being counted."""
+        self._empty = False
         kernels.add_active(
             since_tick, table.rows, table.rolled, table.meta, self._hosts, self._pairs, self._ports, self._counters
         )
+        # A host that grows slowly gets its chance in time.
+        self._counters[layout.HOSTS_LEAST] //= 2
+        self._counters[layout.PAIRS_LEAST] //= 2
         self._prune()
 
     def add_ended(self, records: NDArray[np.void], rolled: NDArray[np.int64]) -> None:
+        self._empty = False
         kernels.add_ended(
             records.view(RECORD), len(records), rolled, self._hosts, self._pairs, self._ports, self._counters
         )
         self._prune()
 
     def _prune(self) -> None:
-        """Keep the half with the most bytes of a table that is more than 70 % full."""
-        limit = len(self._hosts) * 7 // 10
-        if self._counters[kernels.HOSTS] > limit:
-            used = self._hosts[self._hosts[:, 2] != 0]
-            kept = _larger_half(used, used[:, 5] + used[:, 6])
-            self.hosts_evicted += len(used) - len(kept)
+        """A table that is more than 45 % full keeps the half of its rows with the most bytes; the least of them is what newcomers have to bring."""
+        limit = len(self._hosts) * 45 // 100
+        if self._counters[layout.HOSTS] > limit:
+            used = self._hosts[self._hosts[:, kernels.H_USED] != 0]
+            size = used[:, kernels.H_BYTES_OUT] + used[:, kernels.H_BYTES_IN]
+            kept, least = _larger_half(used, size)
+            self._dropped[0] += len(used) - len(kept)
             self._hosts[...] = 0
-            self._counters[kernels.HOSTS] = 0
+            self._counters[layout.HOSTS] = 0
             kernels.restore_hosts(kept, self._hosts, self._counters)
-        if self._counters[kernels.PAIRS] > limit:
-            used = self._pairs[self._pairs[:, 4] != 0]
-            kept = _larger_half(used, used[:, 6])
-            self.conversations_evicted += len(used) - len(kept)
+            self._counters[layout.HOSTS_LEAST] = least
+        if self._counters[layout.PAIRS] > limit:
+            used = self._pairs[self._pairs[:, kernels.P_USED] != 0]
+            kept, least = _larger_half(used, used[:, kernels.P_BYTES])
+            self._dropped[1] += len(used) - len(kept)
             self._pairs[...] = 0
-            self._counters[kernels.PAIRS] = 0
+            self._counters[layout.PAIRS] = 0
             kernels.restore_pairs(kept, self._pairs, self._counters)
+            self._counters[layout.PAIRS_LEAST] = least
 
     @property
-    def lost(self) -> int:
-        """Sums that found no room between two prunings."""
-        return int(self._counters[kernels.HOSTS_LOST] + self._counters[kernels.PAIRS_LOST])
+    def hosts_evicted(self) -> int:
+        """Hosts dropped, and sums of hosts that found no room: while it is 0, every host is in the table with all of its traffic."""
+        return self._dropped[0] + int(self._counters[layout.HOSTS_LOST])
+
+    @property
+    def conversations_evicted(self) -> int:
+        return self._dropped[1] + int(self._counters[layout.PAIRS_LOST])
 
     def top_hosts(self, n: int) -> NDArray[np.int64]:
-        """int64[≤ n, 7]: hi, lo, used, packets sent, packets received, bytes sent, bytes received; most bytes first."""
-        return _top(self._hosts[self._hosts[:, 2] != 0], lambda rows: rows[:, 5] + rows[:, 6], n)
+        """int64[≤ n, 8]: hi, lo, used, packets sent, packets received, bytes sent, bytes received, –; most bytes first."""
+        rows = self._hosts[self._hosts[:, kernels.H_USED] != 0]
+        return _top(rows, rows[:, kernels.H_BYTES_OUT] + rows[:, kernels.H_BYTES_IN], n)
 
     def top_conversations(self, n: int) -> NDArray[np.int64]:
-        """int64[≤ n, 7]: a hi, a lo, b hi, b lo, used, packets, bytes; most bytes first."""
-        return _top(self._pairs[self._pairs[:, 4] != 0], lambda rows: rows[:, 6], n)
+        """int64[≤ n, 8]: a hi, a lo, b hi, b lo, used, packets, bytes, –; most bytes first."""
+        rows = self._pairs[self._pairs[:, kernels.P_USED] != 0]
+        return _top(rows, rows[:, kernels.P_BYTES], n)
 
     def top_ports(self, n: int) -> list[tuple[str, int, int, int]]:
         """(protocol, port, packets, bytes) of the responders' ports, most bytes first."""
@@ -85,14 +102,15 @@ class RollUps:
         ]
 
 
-def _larger_half(rows: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.int64]:
+def _larger_half(rows: NDArray[np.int64], size: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """(the half of the rows with the larger sizes, the least size among them)."""
     keep = len(rows) // 2
-    return np.ascontiguousarray(rows[np.argpartition(-size, keep)[:keep]])
+    chosen = np.argpartition(-size, keep)[:keep]
+    return np.ascontiguousarray(rows[chosen]), int(size[chosen].min())
 
 
-def _top(rows: NDArray[np.int64], size, n: int) -> NDArray[np.int64]:  # type: ignore[no-untyped-def]
-    totals = size(rows)
+def _top(rows: NDArray[np.int64], size: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     if len(rows) > n:
-        rows = rows[np.argpartition(-totals, n)[:n]]
-        totals = size(rows)
-    return rows[np.argsort(-totals, kind="stable")]
+        chosen = np.argpartition(-size, n)[:n]
+        rows, size = rows[chosen], size[chosen]
+    return rows[np.argsort(-size, kind="stable")]

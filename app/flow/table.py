@@ -17,7 +17,7 @@ from app.flow.record_kernels import RECORD
 from app.wire.records import FLOW_DTYPE
 
 SECOND: Final = 1_000_000_000
-ENDED_CAPACITY: Final = 4096
+ENDED_CAPACITY: Final = 2048
 
 EndedSink = Callable[[NDArray[np.void], NDArray[np.int64]], None]
 

@@ -14,7 +14,7 @@ from app.flow import layout as at
 from app.flow.record_kernels import RECORD, write_record
 from app.flow.tcp_kernels import tcp_segment
 from app.wire import codes
-from app.wire.load_kernels import multiply_high, prefetch
+from app.wire.load_kernels import multiply_high, peek, poke, prefetch
 from app.wire.records import PACKET_DTYPE
 
 A_HI, A_LO, B_HI, B_LO, KEY, TUNNEL = at.A_HI, at.A_LO, at.B_HI, at.B_LO, at.KEY, at.TUNNEL
@@ -68,8 +68,11 @@ KIND_ONE_WAY, KIND_NO_FLOW, KIND_RETRANSMISSION, KIND_FIRST = (
 CLOSED_BY_ENDS, IDLE, PORT_REUSED, EVICTION, END_OF_CAPTURE = 1, 2, 3, 4, 5
 GROUP = 32
 STAGES = 3  # groups under way: hashed, rows asked for, updated
-EVICTION_SAMPLE = 8
+EVICTION_SAMPLE = 4
+LOOK_AHEAD = 8  # rows from the clock's hand to those that are asked for
+EVICTION_BATCH = 64  # flows evicted at a time in a large table
 RTT_SAMPLES = 1024
+NEVER_SILENT = (1 << 63) - 1
 HEAD_BYTES = 65536  # what counts as the beginning of a flow for the packet store
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
@@ -130,24 +133,56 @@ def end_flow(rows, tcp, rolled, meta, ended, ended_rolled, r, why):
 def release(index, rows, free, meta, r, seeds):
     remove(index, rows, r, seeds)
     rows[r, FLOW_ID] = 0
+    rows[r, LAST] = NEVER_SILENT
     free[meta[FREE]] = r
     meta[FREE] += 1
     meta[ACTIVE] -= 1
 
 
-@njit(**_OPTIONS)
-def evict(index, rows, tcp, rolled, free, meta, ended, ended_rolled, seeds):
-    """Make room: of a few rows at the clock's hand end the one that has been silent longest."""
+@njit(forceinline=True, **_OPTIONS)
+def longest_silent(rows, hand):
+    """Of the few rows at the clock's hand the one that has been silent longest (free rows look as if they had just spoken)."""
     capacity = len(rows)
-    best = int64(-1)
-    for k in range(EVICTION_SAMPLE):
-        r = (meta[HAND] + k) % capacity
-        if rows[r, FLOW_ID] != 0 and (best < 0 or rows[r, LAST] < rows[best, LAST]):
+    best = hand
+    for k in range(1, EVICTION_SAMPLE):
+        r = hand + k
+        if r >= capacity:
+            r -= capacity
+        if rows[r, LAST] < rows[best, LAST]:
             best = r
-    meta[HAND] = (meta[HAND] + EVICTION_SAMPLE) % capacity
-    if best >= 0:
-        end_flow(rows, tcp, rolled, meta, ended, ended_rolled, best, EVICTION)
-        release(index, rows, free, meta, best, seeds)
+    return best
+
+
+@njit(**_OPTIONS)
+def evict(index, rows, tcp, rolled, free, meta, ended, ended_rolled, seeds, wanted):
+    """End up to `wanted` flows to make room. Their index lines are asked for before the first of them is taken out."""
+    capacity = len(rows)
+    mask = int64(len(index) - 1)
+    victims = np.empty(EVICTION_BATCH, np.int64)
+    n = 0
+    for _ in range(wanted):
+        hand = meta[HAND]
+        for ahead in range(LOOK_AHEAD, LOOK_AHEAD + EVICTION_SAMPLE):
+            place = hand + ahead
+            prefetch(rows, (place - capacity if place >= capacity else place) * ROW_COLUMNS)
+        r = longest_silent(rows, hand)
+        hand += EVICTION_SAMPLE
+        meta[HAND] = hand - capacity if hand >= capacity else hand
+        if rows[r, FLOW_ID] == 0:
+            continue
+        h = hash_key(rows[r, A_HI], rows[r, A_LO], rows[r, B_HI], rows[r, B_LO], rows[r, KEY], rows[r, TUNNEL], seeds)
+        prefetch(index, int64(h) & mask)
+        prefetch(tcp, r * TCP_COLUMNS)
+        prefetch(tcp, r * TCP_COLUMNS + 8)
+        prefetch(tcp, r * TCP_COLUMNS + 16)
+        victims[n] = r
+        n += 1
+    for k in range(n):
+        r = victims[k]
+        if rows[r, FLOW_ID] == 0:  # in a small table the hand may come round within a batch
+            continue
+        end_flow(rows, tcp, rolled, meta, ended, ended_rolled, r, EVICTION)
+        release(index, rows, free, meta, r, seeds)
         meta[EVICTED] += 1
 
 
@@ -162,7 +197,7 @@ def begin(rows, tcp, rolled, meta, r, ts, interface, flags, d):
     meta[CREATED] += 1
     rows[r, FLOW_ID] = meta[NEXT_FLOW_ID]
     state = ORIGINATOR_B if d == 1 else int64(0)
-    for k in range(TCP_COLUMNS):
+    for k in range(0 if rows[r, KEY] & 0xFF == 6 else INTERFACE, TCP_COLUMNS):
         tcp[r, k] = 0
     for k in range(ROLLED_COLUMNS):
         rolled[r, k] = 0
@@ -344,7 +379,8 @@ def update(
     flow_ids[i], heads[i] and the columns flow and kind of packets[i] are filled. index: uint64[power of two], rows: int64[capacity, 16],
     tcp: int64[capacity, 24], rolled: int64[capacity, 4], free: int32[capacity], ended: records, rtt_samples: int64[1024] ns."""
     mask = int64(len(index) - 1)
-    room = int64(len(ended)) - GROUP
+    room = int64(len(ended)) - GROUP - EVICTION_BATCH
+    large = len(rows) >= 16 * EVICTION_BATCH
     hashes = np.empty(STAGES * GROUP, np.uint64)
     keys = np.empty((STAGES * GROUP, 6), np.int64)
     directions = np.empty(STAGES * GROUP, np.int64)
@@ -357,6 +393,8 @@ def update(
     while start < n:
         if meta[ENDED] > room:
             return start
+        if large and meta[FREE] < GROUP:
+            evict(index, rows, tcp, rolled, free, meta, ended, ended_rolled, seeds, EVICTION_BATCH)
         count = min(int64(GROUP), int64(n) - start)
         segments = int64(0)
         following = (stage + GROUP) % (STAGES * GROUP)
@@ -380,18 +418,19 @@ def update(
             slot = int64(h) & mask
             r = int64(-1)
             while True:
-                entry = index[slot]
+                entry = peek(index, slot)
                 if entry == 0:
                     break
                 if entry >> uint64(32) == h:
                     c = int64(entry & uint64(0xFFFFFFFF)) - 1
+                    base = c * ROW_COLUMNS
                     if (
-                        rows[c, KEY] == key
-                        and rows[c, A_LO] == a_lo
-                        and rows[c, B_LO] == b_lo
-                        and rows[c, A_HI] == a_hi
-                        and rows[c, B_HI] == b_hi
-                        and rows[c, TUNNEL] == tunnel
+                        peek(rows, base + KEY) == key
+                        and peek(rows, base + A_LO) == a_lo
+                        and peek(rows, base + B_LO) == b_lo
+                        and peek(rows, base + A_HI) == a_hi
+                        and peek(rows, base + B_HI) == b_hi
+                        and peek(rows, base + TUNNEL) == tunnel
                     ):
                         r = c
                         break
@@ -411,7 +450,7 @@ def update(
                     p.kind |= KIND_FIRST
             else:
                 if meta[FREE] == 0:
-                    evict(index, rows, tcp, rolled, free, meta, ended, ended_rolled, seeds)
+                    evict(index, rows, tcp, rolled, free, meta, ended, ended_rolled, seeds, 1)
                     slot = int64(h) & mask
                     while index[slot] != 0:
                         slot = (slot + 1) & mask
@@ -426,35 +465,38 @@ def update(
                 begin(rows, tcp, rolled, meta, r, ts, int64(p.interface), flags, d)
                 p.kind |= KIND_FIRST
             length = int64(p.payload_len)
-            total = rows[r, BYTES] + rows[r, BYTES + 1]
-            heads[i] = 1 if total < HEAD_BYTES else 0
-            flow_ids[i] = uint64(rows[r, FLOW_ID])
+            size = int64(p.wire_len)
+            base = r * ROW_COLUMNS
+            here = base + d
+            sent = peek(rows, here + BYTES)
+            heads[i] = 1 if sent + peek(rows, base + BYTES + 1 - d) < HEAD_BYTES else 0
+            flow_ids[i] = uint64(peek(rows, base + FLOW_ID))
             p.flow = r
-            rows[r, PACKETS + d] += 1
-            rows[r, BYTES + d] += int64(p.wire_len)
-            rows[r, PAYLOAD + d] += length
-            if ts > rows[r, LAST]:
-                rows[r, LAST] = ts
+            poke(rows, here + PACKETS, peek(rows, here + PACKETS) + 1)
+            poke(rows, here + BYTES, sent + size)
+            poke(rows, here + PAYLOAD, peek(rows, here + PAYLOAD) + length)
+            last = peek(rows, base + LAST)
+            if ts > last:
+                poke(rows, base + LAST, ts)
             elif ts < rows[r, FIRST]:
                 rows[r, FIRST] = ts
-            state = rows[r, STATE]
+            state = peek(rows, base + STATE)
             state = (state & ~(CHANGED_MASK << CHANGED_SHIFT)) | tick << CHANGED_SHIFT
             if is_tcp:
                 state |= flags << (FLAGS_SHIFT + 8 * d)
-                rows[r, STATE] = state
+                poke(rows, base + STATE, state)
                 seen = segment_events(flags, length)
                 if seen & ~(state >> (SEEN_SHIFT * d)) & 0xFF:
                     note_events(rows, tcp, r, d, seen)
-                t = tcp[r]
-                waiting = t[MARKS + d] & RTT_OPEN
-                kind = tcp_segment(t, d, ts, int64(p.seq), int64(p.ack), int64(p.window), flags, length)
+                waiting = peek(tcp, r * TCP_COLUMNS + MARKS + d) & RTT_OPEN
+                kind = tcp_segment(tcp, r, d, ts, int64(p.seq), int64(p.ack), int64(p.window), flags, length)
                 segments += 1
                 if kind:
                     p.kind |= kind
                     if kind & KIND_RETRANSMISSION:
                         meta[TCP_RETRANSMISSIONS] += 1
-                if waiting and t[MARKS + d] & RTT_OPEN == 0:
-                    rtt_samples[meta[RTT_COUNT] % RTT_SAMPLES] = t[RTT]
+                if waiting and tcp[r, MARKS + d] & RTT_OPEN == 0:
+                    rtt_samples[meta[RTT_COUNT] % RTT_SAMPLES] = tcp[r, RTT]
                     meta[RTT_COUNT] += 1
             else:
                 if p.link_type == CARRIER_LINK_TYPE:

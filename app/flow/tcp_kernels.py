@@ -11,6 +11,7 @@ from numba import int32, int64, njit
 
 from app.flow import layout as at
 from app.wire import codes
+from app.wire.load_kernels import peek, poke
 
 SEQUENCE, NEXT_TIME, ACK_TIME, MARKS = at.SEQUENCE, at.NEXT_TIME, at.ACK_TIME, at.MARKS
 SYN_TIME, RTT, BASE, RETRANSMISSIONS, OUT_OF_ORDER = at.SYN_TIME, at.RTT, at.BASE, at.RETRANSMISSIONS, at.OUT_OF_ORDER
@@ -23,6 +24,7 @@ NEXT_KNOWN, ACK_KNOWN, KEEP_ALIVE, PROBE, RTT_OPEN = (
 )
 RETRANSMITTED, UNORDERED = codes.KIND_RETRANSMISSION, codes.KIND_OUT_OF_ORDER
 
+TCP_COLUMNS = at.TCP_COLUMNS
 OUT_OF_ORDER_NS = 3_000_000  # without a handshake RTT
 FAST_RETRANSMISSION_NS = 20_000_000
 
@@ -82,44 +84,48 @@ def handshake(t, d, ts, flags):
 
 
 @njit(forceinline=True, nogil=True, error_model="numpy")
-def tcp_segment(t, d, ts, seq, ack, window, flags, length):
-    """Account one segment in direction d of the flow's TCP row t; returns bits of PACKET.kind (retransmission, out of order)."""
-    o = 1 - d
+def tcp_segment(tcp, r, d, ts, seq, ack, window, flags, length):
+    """Account one segment in direction d of the flow at row r; returns bits of PACKET.kind (retransmission, out of order)."""
+    base = r * TCP_COLUMNS + d
+    other = r * TCP_COLUMNS + 1 - d
     kind = int64(0)
     consumed = length + (1 if flags & 3 else 0)
-    old = t[MARKS + d]
-    sequence = t[SEQUENCE + d]
+    old = peek(tcp, base + MARKS)
+    sequence = peek(tcp, base + SEQUENCE)
     expected, last_ack = sequence & 0xFFFFFFFF, sequence >> 32 & 0xFFFFFFFF
     new = old & (RTT_OPEN | ACK_KNOWN) | NEXT_KNOWN | window
     after = (seq + consumed) & 0xFFFFFFFF
     if old & NEXT_KNOWN:
-        count = old >> 16 & 0xFFFF
-        if flags & 7 == 0 and length <= 1:
-            if seq == (expected - 1) & 0xFFFFFFFF:
-                new |= KEEP_ALIVE
-            elif length == 1 and seq == expected and t[MARKS + o] & (0xFFFF | ACK_KNOWN) == ACK_KNOWN:
-                new |= PROBE
-            elif length == 0 and ack == last_ack and seq == expected and window == old & 0xFFFF and window != 0:
-                if t[MARKS + o] & KEEP_ALIVE == 0 and count < 0xFFFF:
-                    count += 1
-        if ack != last_ack:
-            count = 0
-        new |= count << 16
-        if seq != expected and consumed > 0 and new & KEEP_ALIVE == 0:
-            kind = int64(judge(t, d, ts, seq, length, consumed))
+        if seq != expected or length <= 1:
+            count = old >> 16 & 0xFFFF
+            if flags & 7 == 0 and length <= 1:
+                answers = peek(tcp, other + MARKS)
+                if seq == (expected - 1) & 0xFFFFFFFF:
+                    new |= KEEP_ALIVE
+                elif length == 1 and seq == expected and answers & (0xFFFF | ACK_KNOWN) == ACK_KNOWN:
+                    new |= PROBE
+                elif length == 0 and ack == last_ack and seq == expected and window == old & 0xFFFF and window != 0:
+                    if answers & KEEP_ALIVE == 0 and count < 0xFFFF:
+                        count += 1
+            if ack == last_ack:
+                new |= count << 16
+            if seq != expected and consumed > 0 and new & KEEP_ALIVE == 0:
+                kind = int64(judge(tcp[r], d, ts, seq, length, consumed))
+        elif ack == last_ack:
+            new |= old & 0xFFFF0000
         if distance(after, expected) > 0 and new & PROBE == 0:
-            t[NEXT_TIME + d] = ts
+            poke(tcp, base + NEXT_TIME, ts)
         else:
             after = expected
     else:
-        t[BASE + d] = seq
-        t[NEXT_TIME + d] = ts
+        poke(tcp, base + BASE, seq)
+        poke(tcp, base + NEXT_TIME, ts)
     if flags & 16:
         new |= ACK_KNOWN
         last_ack = ack
-    t[MARKS + d] = new
-    t[SEQUENCE + d] = after | last_ack << 32
-    t[ACK_TIME + d] = ts
+    poke(tcp, base + MARKS, new)
+    poke(tcp, base + SEQUENCE, after | last_ack << 32)
+    poke(tcp, base + ACK_TIME, ts)
     if flags & 2 or new & RTT_OPEN:
-        handshake(t, d, ts, flags)
+        handshake(tcp[r], d, ts, flags)
     return kind

@@ -78,6 +78,37 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.intp), codegen
 
 
+def _item_address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+@intrinsic
+def peek(typingctx: Any, array: Any, index: Any) -> Any:
+    """The item at flat position `index` of a C-ordered array of integers. Nothing is checked, and no index counts from the end: plain indexing pays
+    for that with a comparison per access."""
+    if not isinstance(array, types.Array):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(_item_address(context, builder, signature.args[0], args[0], args[1]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def poke(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write the item at flat position `index`, unchecked."""
+    if not isinstance(array, types.Array):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[2], _item_address(context, builder, signature.args[0], args[0], args[1]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), codegen
+
+
 @intrinsic
 def multiply_high(typingctx: Any, a: Any, b: Any) -> Any:
     """The high 64 bits of the 128-bit product of two uint64, xor its low 64 bits (the mixing step of wyhash)."""
