@@ -40,4 +40,4 @@ def assemble(settings: Settings, broker: BrokerClient, rights: Rights, send: Cal
 
     control = CaptureControl(pipeline, live, rights, notify)
     dissector = Dissector()
-    return Parts(control, Commands(control, store, dissector, send), snapshots, dissector)
+    return Parts(control, Commands(control, store, dissector, send, settings.export_unmasked), snapshots, dissector)

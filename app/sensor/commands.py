@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from app.dissect.client import Dissector
+from app.export.pcap import export_parts
 from app.link.messages import COMMANDS, Message, check
 from app.model.errors import CommandError, ProtocolError
 from app.sensor.capture_control import CaptureControl
@@ -25,12 +26,15 @@ Reply = Callable[[Message], object]
 class Commands:
     """Dispatches; streams are pumped by the loop when the link has room."""
 
-    def __init__(self, control: CaptureControl, store: PacketStore, dissector: Dissector, reply: Reply) -> None:
+    def __init__(
+        self, control: CaptureControl, store: PacketStore, dissector: Dissector, reply: Reply, unmasked: bool
+    ) -> None:
         self._control = control
         self._store = store
         self._dissector = dissector
+        self._unmasked = unmasked  # exports may hold card numbers
         self._reply = reply
-        self._streams: deque[tuple[int, Iterator[dict[str, Any]]]] = deque()
+        self._streams: deque[tuple[int, Iterator[bytes]]] = deque()
         self.quit = False
         self._commands: Mapping[str, Callable[[Message], dict[str, Any]]] = {
             "start": self._start,
@@ -128,9 +132,22 @@ class Commands:
     # -- export -------------------------------------------------------------------------------------------------------
 
     def _export(self, message: Message) -> None:
+        """Starts a stream. What can be refused is refused before its first part."""
         if len(self._streams) >= MAX_STREAMS:
             raise CommandError("busy", f"{MAX_STREAMS} exports are under way; try again when one is done")
-        raise CommandError("not_supported", "packets cannot be exported yet")
+        query, flow_id, now = self._query(message), message.get("flow_id") or 0, time.time_ns()
+        if not 0 <= flow_id < _MAX_ID:
+            raise ProtocolError("export.flow_id is not the number of a flow")
+        limit = message.get("limit_bytes") or 1 << 40
+        names = [one["name"] for one in self._control.state()["interfaces"]]
+        parts = export_parts(
+            self._store.iter_frames(query, flow_id, limit, now),
+            message.get("format") or "pcap",
+            names,
+            self._store.link_types(query, flow_id, now),
+            self._unmasked,
+        )
+        self._streams.append((message["id"], parts))
 
     def pump(self, has_room: Callable[[], bool]) -> None:
         """Send further parts of the streams, in turn, while the link has room."""
@@ -144,7 +161,7 @@ class Commands:
             if part is None:
                 self._reply({"type": "reply", "id": number, "ok": True, "result": {"data": b""}, "more": False})
                 continue
-            self._reply({"type": "reply", "id": number, "ok": True, "result": part, "more": True})
+            self._reply({"type": "reply", "id": number, "ok": True, "result": {"data": part}, "more": True})
             self._streams.append((number, parts))
 
     @property

@@ -422,6 +422,19 @@ def test_capture_sees_what_passes_the_filter(as_user, interface):
         assert snapshot["losses"]["kernel_drops"] == 0
     as_user.send(type="stop", id=2)
     assert as_user.wait("message", type="reply", id=2)["ok"]
+    as_user.send(type="packets", id=3, limit=5)
+    assert as_user.wait("message", type="reply", id=3)["result"]["next_before_id"] == 6
+    as_user.send(type="dissect", id=4, packet_id=1)
+    assert "UDP" in json.dumps(as_user.wait("message", type="reply", id=4)["result"])
+    as_user.send(type="export", id=5, format="pcapng", q="udp")
+    sizes = []
+    while (part := as_user.wait("message", type="reply", id=5))["more"]:
+        sizes.append(part["result"]["data"])
+    assert sum(sizes) > 10 * 142
+    as_user.send(type="export", id=6, q="tcp")
+    assert as_user.wait("message", type="reply", id=6)["error"]["code"] == "empty"
+    as_user.send(type="export", id=7, q="port:none")
+    assert as_user.wait("message", type="reply", id=7)["error"]["code"] == "bad_query"
     assert as_user.wait("message", type="snapshot")["capture"]["state"] == "stopped"
 
 
