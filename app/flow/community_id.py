@@ -11,9 +11,7 @@ _PORTLESS_SEED: Final = struct.pack("!H", 0)
 _WITH_PORTS: Final = frozenset({1, 6, 17, 58, 132})
 
 
-def community_id(
-    src: bytes, dst: bytes, protocol: int, src_port: int, dst_port: int, *, one_way: bool = False
-) -> str:
+def community_id(src: bytes, dst: bytes, protocol: int, src_port: int, dst_port: int, *, one_way: bool = False) -> str:
     """The id of a flow. src, dst: packed addresses, 4 or 16 bytes. For ICMP and ICMPv6 the ports are the type and the type of its counterpart, or
     for one-way types (`one_way`) type and code, which are not put in order."""
     if protocol not in _WITH_PORTS:

@@ -68,7 +68,12 @@ def pair_slot(pairs, a_hi, a_lo, b_hi, b_lo, gained, counters):
     mask = int64(len(pairs) - 1)
     i = pair_hash(a_hi, a_lo, b_hi, b_lo) & mask
     while pairs[i, P_USED] != 0:
-        if pairs[i, P_A_LO] == a_lo and pairs[i, P_B_LO] == b_lo and pairs[i, P_A_HI] == a_hi and pairs[i, P_B_HI] == b_hi:
+        if (
+            pairs[i, P_A_LO] == a_lo
+            and pairs[i, P_B_LO] == b_lo
+            and pairs[i, P_A_HI] == a_hi
+            and pairs[i, P_B_HI] == b_hi
+        ):
             return i
         i = (i + 1) & mask
     if gained <= counters[PAIRS_LEAST] or counters[PAIRS] * 2 >= len(pairs):

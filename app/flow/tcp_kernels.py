@@ -104,9 +104,16 @@ def tcp_segment(tcp, r, d, ts, seq, ack, window, flags, length):
                     new |= KEEP_ALIVE
                 elif length == 1 and seq == expected and answers & (0xFFFF | ACK_KNOWN) == ACK_KNOWN:
                     new |= PROBE
-                elif length == 0 and ack == last_ack and seq == expected and window == old & 0xFFFF and window != 0:
-                    if answers & KEEP_ALIVE == 0 and count < 0xFFFF:
-                        count += 1
+                elif (
+                    length == 0
+                    and ack == last_ack
+                    and seq == expected
+                    and window == old & 0xFFFF
+                    and window != 0
+                    and answers & KEEP_ALIVE == 0
+                    and count < 0xFFFF
+                ):
+                    count += 1
             if ack == last_ack:
                 new |= count << 16
             if seq != expected and consumed > 0 and new & KEEP_ALIVE == 0:

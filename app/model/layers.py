@@ -41,6 +41,16 @@ LAYER_NAMES: Final[tuple[str, ...]] = (
 )
 LAYER_BIT: Final[dict[str, int]] = {name: 1 << i for i, name in enumerate(LAYER_NAMES)}
 
+# Bits of PACKET.kind
+KIND_FRAGMENT: Final = 1
+KIND_LATER_FRAGMENT: Final = 2  # not the first fragment of its datagram
+KIND_ONE_WAY: Final = 4  # an ICMP type without counterpart
+KIND_CUT: Final = 8  # payload cut by the snap length
+KIND_NO_FLOW: Final = 16  # no whole transport header: belongs to no flow
+KIND_RETRANSMISSION: Final = 32
+KIND_OUT_OF_ORDER: Final = 64
+KIND_FIRST_OF_FLOW: Final = 128
+
 # PACKET.reason: why a frame could not be decoded to its innermost header. 0 is "decoded".
 REASONS: Final[tuple[str, ...]] = (
     "decoded",

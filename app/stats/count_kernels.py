@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import from_dtype, int64, njit, types
 
-from app.wire import codes
-from app.wire.records import BUCKET_DTYPE, PACKET_DTYPE
+from app.model.columns import BUCKET, PACKET
+from app.model.layers import KIND_FIRST_OF_FLOW, KIND_RETRANSMISSION
 
-KIND_RETRANSMISSION, KIND_FIRST = codes.KIND_RETRANSMISSION, codes.KIND_FIRST_OF_FLOW
+PACKET_DTYPE, BUCKET_DTYPE = np.dtype(list(PACKET)), np.dtype(list(BUCKET))
 
 PACKETS, OCTETS, CAPTURED, FIRST, LAST, MASKS, MASKS_LOST = 0, 1, 2, 3, 4, 5, 6
 TOTALS_SIZE = 8
@@ -136,7 +136,7 @@ def count_block(packets, n, totals, masks, sizes, reasons, ring_1, ring_10, ring
             udp += length
         elif protocol == 1 or protocol == 58:
             icmp += length
-        flows += (p.kind & KIND_FIRST) >> 7
+        flows += (p.kind & KIND_FIRST_OF_FLOW) >> 7
         resent += (p.kind & KIND_RETRANSMISSION) >> 5
     for row in range(len(sizes)):
         sizes[row, 0] += by_size[row, 0]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.model.columns import RINGS
 from app.model.layers import LAYER_NAMES, REASONS
 from app.stats import count_kernels as kernels
-from app.wire.records import BUCKET_DTYPE
+from app.stats.count_kernels import BUCKET_DTYPE
 
 SIZE_LABELS: Final = ("≤ 64", "65–128", "129–256", "257–512", "513–1024", "1025–1518", "> 1518")
 
@@ -30,9 +30,7 @@ class TrafficCounts:
             array[...] = np.zeros((), array.dtype)
 
     def add(self, packets: NDArray[np.void]) -> None:
-        kernels.count_block(
-            packets, len(packets), self._totals, self._masks, self._sizes, self._reasons, *self.rings
-        )
+        kernels.count_block(packets, len(packets), self._totals, self._masks, self._sizes, self._reasons, *self.rings)
 
     @property
     def packets(self) -> int:

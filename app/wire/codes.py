@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.model.layers import LAYER_BIT, REASONS
+from app.model.layers import (
+    KIND_CUT,
+    KIND_FIRST_OF_FLOW,
+    KIND_FRAGMENT,
+    KIND_LATER_FRAGMENT,
+    KIND_NO_FLOW,
+    KIND_ONE_WAY,
+    KIND_OUT_OF_ORDER,
+    KIND_RETRANSMISSION,
+    LAYER_BIT,
+    REASONS,
+)
 
 # What comes next in a frame. EtherTypes stand for themselves; codes above 0xffff are our own.
 IPV4: Final = 0x0800
@@ -69,16 +80,61 @@ PORT_GENEVE: Final = 6081
 MAX_DEPTH: Final = 8  # tunnels around the innermost header; deeper ones are left undecoded and counted
 MAX_STEPS: Final = 40  # headers of one frame, of any kind
 
-BIT: Final = LAYER_BIT
-REASON: Final = {name: i for i, name in enumerate(REASONS)}
+# Bits of PACKET.layers
+B_ETH: Final = LAYER_BIT["eth"]
+B_VLAN: Final = LAYER_BIT["vlan"]
+B_MPLS: Final = LAYER_BIT["mpls"]
+B_ARP: Final = LAYER_BIT["arp"]
+B_IP: Final = LAYER_BIT["ip"]
+B_IPV6: Final = LAYER_BIT["ipv6"]
+B_TCP: Final = LAYER_BIT["tcp"]
+B_UDP: Final = LAYER_BIT["udp"]
+B_ICMP: Final = LAYER_BIT["icmp"]
+B_ICMPV6: Final = LAYER_BIT["icmpv6"]
+B_IGMP: Final = LAYER_BIT["igmp"]
+B_SCTP: Final = LAYER_BIT["sctp"]
+B_GRE: Final = LAYER_BIT["gre"]
+B_VXLAN: Final = LAYER_BIT["vxlan"]
+B_GENEVE: Final = LAYER_BIT["geneve"]
+B_GTP: Final = LAYER_BIT["gtp"]
+B_TEREDO: Final = LAYER_BIT["teredo"]
+B_PPPOE: Final = LAYER_BIT["pppoe"]
+B_PPP: Final = LAYER_BIT["ppp"]
+B_WLAN: Final = LAYER_BIT["wlan"]
+B_SLL: Final = LAYER_BIT["sll"]
+B_NULL: Final = LAYER_BIT["null"]
+B_RAW: Final = LAYER_BIT["raw"]
+B_ESP: Final = LAYER_BIT["esp"]
+B_AH: Final = LAYER_BIT["ah"]
+B_OSPF: Final = LAYER_BIT["ospf"]
+B_PIM: Final = LAYER_BIT["pim"]
+B_LLC: Final = LAYER_BIT["llc"]
+B_LLDP: Final = LAYER_BIT["lldp"]
+B_EAPOL: Final = LAYER_BIT["eapol"]
+B_DNS: Final = LAYER_BIT["dns"]
+B_OTHER: Final = LAYER_BIT["other"]
+
+# Values of PACKET.reason
+R_LINK: Final = REASONS.index("truncated_link")
+R_LINK_TYPE: Final = REASONS.index("unknown_link_type")
+R_ETHER_TYPE: Final = REASONS.index("unknown_ether_type")
+R_IP: Final = REASONS.index("truncated_ip")
+R_BAD_IP: Final = REASONS.index("bad_ip_header")
+R_TRANSPORT: Final = REASONS.index("truncated_transport")
+R_BAD_TRANSPORT: Final = REASONS.index("bad_transport_header")
+R_ENCRYPTED: Final = REASONS.index("encrypted_frame")
+R_DEEP: Final = REASONS.index("tunnel_too_deep")
+R_FRAGMENT: Final = REASONS.index("later_fragment_unmatched")
 
 CARRIER_LINK_TYPE: Final = 0xFFFF  # marks the record of an outer datagram that carries a tunnel
 
-KIND_FRAGMENT: Final = 1
-KIND_LATER_FRAGMENT: Final = 2
-KIND_ONE_WAY: Final = 4
-KIND_CUT: Final = 8
-KIND_NO_FLOW: Final = 16
-KIND_RETRANSMISSION: Final = 32
-KIND_OUT_OF_ORDER: Final = 64
-KIND_FIRST_OF_FLOW: Final = 128
+__all__ = [
+    "KIND_CUT",
+    "KIND_FIRST_OF_FLOW",
+    "KIND_FRAGMENT",
+    "KIND_LATER_FRAGMENT",
+    "KIND_NO_FLOW",
+    "KIND_ONE_WAY",
+    "KIND_OUT_OF_ORDER",
+    "KIND_RETRANSMISSION",
+]

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from app.wire import decode_kernels as kernels
 from app.wire.records import PACKET_DTYPE
 
-BATCH: Final = 4096  # frames per call: their records (384 KiB) stay in the second-level cache until the flow stage reads them
+BATCH: Final = (
+    4096  # frames per call: their records (384 KiB) stay in the second-level cache until the flow stage reads them
+)
 
 
 class Decoder:

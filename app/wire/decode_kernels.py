@@ -14,128 +14,26 @@ from __future__ import annotations
 import numpy as np
 from numba import from_dtype, njit, types, uint64
 
-from app.wire import codes
-from app.wire.link_kernels import first_header, wlan_data
-from app.wire.load_kernels import load16, load32, load64, multiply_high
+from app.wire import codes as c
+from app.wire.link_kernels import first_header
+from app.wire.load_kernels import load16, load32, load64
+from app.wire.lower_kernels import is_lower_header, lower_header
 from app.wire.records import FRAME_DTYPE, PACKET_DTYPE
+from app.wire.transport_kernels import layer_of, small_transport
 from app.wire.tunnel_kernels import (
     extension_headers,
-    geneve_header,
+    fragment_key,
     gre_header,
-    gtp_header,
-    l2tp_header,
-    llc_header,
-    mpls_payload,
-    mpls_stack,
-    nsh_header,
-    ppp_header,
-    teredo_header,
-    vxlan_gpe_header,
+    tunnel_id,
+    udp_tunnel,
 )
 
-_B = codes.BIT
-B_ETH, B_VLAN, B_MPLS, B_ARP, B_IP, B_IPV6 = _B["eth"], _B["vlan"], _B["mpls"], _B["arp"], _B["ip"], _B["ipv6"]
-B_TCP, B_UDP, B_ICMP, B_ICMPV6, B_IGMP, B_SCTP = _B["tcp"], _B["udp"], _B["icmp"], _B["icmpv6"], _B["igmp"], _B["sctp"]
-B_GRE, B_VXLAN, B_GENEVE, B_GTP, B_TEREDO = _B["gre"], _B["vxlan"], _B["geneve"], _B["gtp"], _B["teredo"]
-B_PPPOE, B_PPP, B_ESP, B_AH, B_OSPF, B_PIM = _B["pppoe"], _B["ppp"], _B["esp"], _B["ah"], _B["ospf"], _B["pim"]
-B_LLC, B_LLDP, B_EAPOL, B_DNS, B_OTHER = _B["llc"], _B["lldp"], _B["eapol"], _B["dns"], _B["other"]
-
-R_LINK, R_LINK_TYPE, R_ETHER_TYPE = (
-    codes.REASON["truncated_link"],
-    codes.REASON["unknown_link_type"],
-    codes.REASON["unknown_ether_type"],
-)
-R_IP, R_BAD_IP, R_TRANSPORT = (
-    codes.REASON["truncated_ip"],
-    codes.REASON["bad_ip_header"],
-    codes.REASON["truncated_transport"],
-)
-R_BAD_TRANSPORT, R_DEEP, R_FRAGMENT, R_PAYLOAD = (
-    codes.REASON["bad_transport_header"],
-    codes.REASON["tunnel_too_deep"],
-    codes.REASON["later_fragment_unmatched"],
-    codes.REASON["unknown_payload"],
-)
-IPV4, IPV6, ARP, RARP, VLAN, QINQ, QINQ_OLD = (
-    codes.IPV4,
-    codes.IPV6,
-    codes.ARP,
-    codes.RARP,
-    codes.VLAN,
-    codes.QINQ,
-    codes.QINQ_OLD,
-)
-DONE, ETHERNET, LLC, PPP, RAW_IP, WLAN, MPLS_PAYLOAD, TRANSPORT = (
-    codes.DONE,
-    codes.ETHERNET,
-    codes.LLC,
-    codes.PPP,
-    codes.RAW_IP,
-    codes.WLAN,
-    codes.MPLS_PAYLOAD,
-    codes.TRANSPORT,
-)
-MPLS, MPLS_MULTICAST, PPPOE, PBB, VN_TAG, CISCO_METADATA = (
-    codes.MPLS,
-    codes.MPLS_MULTICAST,
-    codes.PPPOE,
-    codes.PBB,
-    codes.VN_TAG,
-    codes.CISCO_METADATA,
-)
-BRIDGED, FABRIC_PATH, NSH = codes.BRIDGED, codes.FABRIC_PATH, codes.NSH
-KIND_FRAGMENT, KIND_LATER_FRAGMENT, KIND_ONE_WAY, KIND_CUT, KIND_NO_FLOW = (
-    codes.KIND_FRAGMENT,
-    codes.KIND_LATER_FRAGMENT,
-    codes.KIND_ONE_WAY,
-    codes.KIND_CUT,
-    codes.KIND_NO_FLOW,
-)
-MAX_DEPTH, MAX_STEPS = codes.MAX_DEPTH, codes.MAX_STEPS
-CARRIER_LINK_TYPE = codes.CARRIER_LINK_TYPE
 V4_MAPPED = uint64(0xFFFF00000000)
-MIX = uint64(0x9E3779B97F4A7C15)
 
 # Fragments: ports of a datagram's first fragment, by a hash of addresses, protocol and identification.
 FRAGMENT_SLOTS = 4096
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
-
-
-@njit(forceinline=True, **_OPTIONS)
-def counterpart(icmp_type, version):
-    """The type that answers an ICMP or ICMPv6 type (Community ID v1, both directions), -1 for one-way types."""
-    if version == 4:
-        if icmp_type == 8 or icmp_type == 0:
-            return 8 - icmp_type
-        if 13 <= icmp_type <= 18:
-            return ((icmp_type - 13) ^ 1) + 13
-        if icmp_type == 9 or icmp_type == 10:
-            return 19 - icmp_type
-        return -1
-    if 128 <= icmp_type <= 131 or icmp_type == 144 or icmp_type == 145:
-        return icmp_type ^ 1
-    if icmp_type == 133 or icmp_type == 135 or icmp_type == 139:
-        return icmp_type + 1
-    if icmp_type == 134 or icmp_type == 136 or icmp_type == 140:
-        return icmp_type - 1
-    return -1
-
-
-@njit(forceinline=True, **_OPTIONS)
-def fragment_key(src_hi, src_lo, dst_hi, dst_lo, protocol, identification):
-    a = multiply_high(src_hi ^ MIX, src_lo ^ uint64(identification))
-    return multiply_high(a ^ dst_hi, dst_lo ^ uint64(protocol) ^ MIX) | uint64(1)
-
-
-@njit(forceinline=True, **_OPTIONS)
-def tunnel_id(src_hi, src_lo, dst_hi, dst_lo, kind, network):
-    """Both directions of a tunnel give the same number: addresses enter as sum, `network` is the VNI or 0."""
-    return (
-        multiply_high((src_lo + dst_lo) ^ MIX, (src_hi + dst_hi + uint64(kind)) ^ uint64(network) ^ MIX)
-        & uint64(0x7FFFFFFF)
-    ) | uint64(1)
-
 
 SIGNATURE = types.void(
     types.Array(types.uint8, 1, "C", readonly=False),
@@ -196,61 +94,61 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
 
         if f.vlan_tpid != 0:
             vlan = np.int64(f.vlan_tci) & 0xFFF
-            layers |= B_VLAN
+            layers |= c.B_VLAN
             wire_end -= 4  # the kernel took the tag out of the frame, the wire length has it
 
         if end > limit:
-            nxt = np.int64(DONE)
-            reason = R_LINK
+            nxt = np.int64(c.DONE)
+            reason = c.R_LINK
         elif f.link_type == 1:
-            nxt = np.int64(ETHERNET)
+            nxt = np.int64(c.ETHERNET)
         else:
             code, at, bits = first_header(buf, pos, end, np.int64(f.link_type))
             layers |= bits
             if code < 0:
-                nxt = np.int64(DONE)
-                reason = R_LINK_TYPE
+                nxt = np.int64(c.DONE)
+                reason = c.R_LINK_TYPE
             else:
                 nxt = np.int64(code)
-                if code == DONE and at >= end:
-                    reason = R_LINK
+                if code == c.DONE and at >= end:
+                    reason = c.R_LINK
                 pos = np.int64(at)
 
-        for _step in range(MAX_STEPS):
-            if nxt == ETHERNET:
-                layers |= B_ETH
+        for _step in range(c.MAX_STEPS):
+            if nxt == c.ETHERNET:
+                layers |= c.B_ETH
                 if pos + 14 > end:
                     if reason == 0:
-                        reason = R_LINK
+                        reason = c.R_LINK
                     break
                 nxt = load16(buf, pos + 12)
                 pos += 14
                 if nxt < 0x600:  # IEEE 802.3: a length
                     if pos + 2 <= end and load16(buf, pos) == 0xFFFF:  # raw 802.3 IPX
-                        nxt = np.int64(DONE)
-                        layers |= B_OTHER
+                        nxt = np.int64(c.DONE)
+                        layers |= c.B_OTHER
                     else:
                         if nxt > 0 and pos + nxt < end:  # the rest is padding
                             end = pos + nxt
-                        nxt = np.int64(LLC)
+                        nxt = np.int64(c.LLC)
 
-            elif nxt == IPV4:
+            elif nxt == c.IPV4:
                 if pos + 20 > end:
                     if reason == 0:
-                        reason = R_IP
+                        reason = c.R_IP
                     break
                 first = np.int64(buf[pos])
                 header = (first & 0xF) * 4
                 if first >> 4 != 4 or header < 20:
                     if reason == 0:
-                        reason = R_BAD_IP
+                        reason = c.R_BAD_IP
                     break
                 if version != 0:
                     depth += 1
-                    if depth > MAX_DEPTH:
-                        reason = R_DEEP
+                    if depth > c.MAX_DEPTH:
+                        reason = c.R_DEEP
                         break
-                layers |= B_IP
+                layers |= c.B_IP
                 total = load16(buf, pos + 2)
                 version = np.int64(4)
                 src_hi, dst_hi = uint64(0), uint64(0)
@@ -262,7 +160,7 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                 if total == 0:  # segmentation offload: the length was not known yet
                     total = wire_end - pos
                 if total < header:
-                    reason, kind = R_BAD_IP, kind | KIND_NO_FLOW
+                    reason, kind = c.R_BAD_IP, kind | c.KIND_NO_FLOW
                     payload_pos, payload_len = end, 0
                     break
                 if pos + total < wire_end:
@@ -272,7 +170,7 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                 part = load16(buf, pos + 6)
                 pos += header
                 if pos > end:
-                    reason, kind = R_IP, kind | KIND_NO_FLOW
+                    reason, kind = c.R_IP, kind | c.KIND_NO_FLOW
                     payload_pos, payload_len = end, 0
                     break
                 payload_pos, payload_len = pos, wire_end - pos
@@ -281,39 +179,39 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     identification = load16(buf, pos - header + 4)
                 else:
                     fragment_offset = -1
-                nxt = np.int64(TRANSPORT)
+                nxt = np.int64(c.TRANSPORT)
 
-            elif nxt == TRANSPORT:
+            elif nxt == c.TRANSPORT:
                 if protocol == 51 and fragment_offset <= 0:  # AH in IPv4
-                    layers |= B_AH
+                    layers |= c.B_AH
                     if pos + 12 > end:
-                        reason, kind = R_TRANSPORT, kind | KIND_NO_FLOW
+                        reason, kind = c.R_TRANSPORT, kind | c.KIND_NO_FLOW
                         break
                     protocol, size = np.int64(buf[pos]), (np.int64(buf[pos + 1]) + 2) * 4
                     pos += size
                     if pos > end:
-                        reason, kind = R_TRANSPORT, kind | KIND_NO_FLOW
+                        reason, kind = c.R_TRANSPORT, kind | c.KIND_NO_FLOW
                         break
                     payload_pos, payload_len = pos, wire_end - pos
                     continue
                 if fragment_offset >= 0:
-                    kind |= KIND_FRAGMENT
+                    kind |= c.KIND_FRAGMENT
                     key = fragment_key(src_hi, src_lo, dst_hi, dst_lo, protocol, identification)
                     slot = np.int64(key >> uint64(33)) & (FRAGMENT_SLOTS - 1)
                     if fragment_offset > 0:
-                        kind |= KIND_LATER_FRAGMENT
+                        kind |= c.KIND_LATER_FRAGMENT
                         if fragment_keys[slot] == key:
                             ports = np.int64(fragment_ports[slot])
                             src_port, dst_port = ports >> 16, ports & 0xFFFF
                         elif protocol == 6 or protocol == 17 or protocol == 132 or protocol == 1 or protocol == 58:
-                            reason, kind = R_FRAGMENT, kind | KIND_NO_FLOW
+                            reason, kind = c.R_FRAGMENT, kind | c.KIND_NO_FLOW
                         break
 
                 if protocol == 6:
                     if pos + 20 > end:
-                        reason, kind = R_TRANSPORT, kind | KIND_NO_FLOW
+                        reason, kind = c.R_TRANSPORT, kind | c.KIND_NO_FLOW
                         break
-                    layers |= B_TCP
+                    layers |= c.B_TCP
                     ports = load32(buf, pos)
                     src_port, dst_port = ports >> 16, ports & 0xFFFF
                     seq = load32(buf, pos + 4)
@@ -322,12 +220,12 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     size = (np.int64(buf[pos + 12]) >> 4) * 4
                     flags = np.int64(buf[pos + 13])
                     if size < 20 or pos + size > wire_end:
-                        reason = R_BAD_TRANSPORT
+                        reason = c.R_BAD_TRANSPORT
                         payload_pos, payload_len = end, 0
                         break
                     payload_pos, payload_len = pos + size, wire_end - pos - size
                     if (src_port == 53 or dst_port == 53) and payload_len > 0:
-                        layers |= B_DNS
+                        layers |= c.B_DNS
                     if fragment_offset == 0:
                         fragment_keys[slot] = key
                         fragment_ports[slot] = ports
@@ -335,9 +233,9 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
 
                 if protocol == 17:
                     if pos + 8 > end:
-                        reason, kind = R_TRANSPORT, kind | KIND_NO_FLOW
+                        reason, kind = c.R_TRANSPORT, kind | c.KIND_NO_FLOW
                         break
-                    layers |= B_UDP
+                    layers |= c.B_UDP
                     ports = load32(buf, pos)
                     src_port, dst_port = ports >> 16, ports & 0xFFFF
                     size = load16(buf, pos + 4)
@@ -348,140 +246,95 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     if 8 <= size < payload_len + 8:
                         payload_len = size - 8
                     if src_port == 53 or dst_port == 53:
-                        layers |= B_DNS
+                        layers |= c.B_DNS
                         break
-                    if dst_port < 1701 and src_port != 2152 and src_port != 3544:
+                    if dst_port < c.PORT_L2TP and src_port != c.PORT_GTP_U and src_port != c.PORT_TEREDO:
                         break
-                    at = np.int64(-1)
-                    code = np.int64(DONE)
-                    network = np.int64(0)
-                    if dst_port == 4789:
-                        if pos + 16 <= end and buf[pos + 8] & 0x08:
-                            code, at, network = np.int64(ETHERNET), pos + 16, load32(buf, pos + 12) >> 8
-                            layers |= B_VXLAN
-                    elif dst_port == 4790:
-                        g_code, g_at, g_network = vxlan_gpe_header(buf, pos + 8, end)
-                        if g_code != DONE:
-                            code, at, network = np.int64(g_code), np.int64(g_at), np.int64(g_network)
-                    elif dst_port == 1701:
-                        at = np.int64(l2tp_header(buf, pos + 8, end))
-                        code = np.int64(PPP)
-                    elif dst_port == 6081:
-                        g_code, g_at, g_network = geneve_header(buf, pos + 8, end)
-                        if g_code != DONE:
-                            code, at, network = np.int64(g_code), np.int64(g_at), np.int64(g_network)
-                            layers |= B_GENEVE
-                    elif dst_port == 2152 or src_port == 2152:
-                        at = np.int64(gtp_header(buf, pos + 8, end))
-                        code = np.int64(RAW_IP)
-                        if at >= 0:
-                            layers |= B_GTP
-                    elif dst_port == 3544 or src_port == 3544:
-                        at = np.int64(teredo_header(buf, pos + 8, end))
-                        code = np.int64(IPV6)
-                        if at >= 0:
-                            layers |= B_TEREDO
+                    code, at, network, bits = udp_tunnel(buf, pos + 8, end, src_port, dst_port)
+                    layers |= bits
                     if at < 0:
                         break
-                    if depth >= MAX_DEPTH:
-                        reason = R_DEEP
+                    if depth >= c.MAX_DEPTH:
+                        reason = c.R_DEEP
                         break
                     # The outer datagram stays in force unless an inner IP header replaces it.
                     if not carried:
                         carried = True
-                        c = carriers[m]
-                        c.ts, c.wire_len, c.cap_len = ts, f.wire_len, f.cap_len
-                        c.src_hi, c.src_lo, c.dst_hi, c.dst_lo = src_hi, src_lo, dst_hi, dst_lo
-                        c.src_port, c.dst_port, c.protocol, c.ip_version = src_port, dst_port, protocol, version
-                        c.depth, c.tunnel = depth, tunnel if depth > 0 else uint64(0)
-                        c.vlan, c.interface, c.kind, c.payload_len = vlan, f.interface, kind, payload_len
-                        c.tcp_flags, c.link_type = 0, CARRIER_LINK_TYPE
-                    if dst_port == 3544 or src_port == 3544:
-                        tunnel = uint64(3544)  # servers and relays differ by direction: the inner addresses say it all
+                        outer = carriers[m]
+                        outer.ts, outer.wire_len, outer.cap_len = ts, f.wire_len, f.cap_len
+                        outer.src_hi, outer.src_lo, outer.dst_hi, outer.dst_lo = src_hi, src_lo, dst_hi, dst_lo
+                        outer.src_port, outer.dst_port, outer.protocol, outer.ip_version = (
+                            src_port,
+                            dst_port,
+                            protocol,
+                            version,
+                        )
+                        outer.depth, outer.tunnel = depth, tunnel if depth > 0 else uint64(0)
+                        outer.vlan, outer.interface, outer.kind, outer.payload_len = (
+                            vlan,
+                            f.interface,
+                            kind,
+                            payload_len,
+                        )
+                        outer.tcp_flags, outer.link_type = 0, c.CARRIER_LINK_TYPE
+                    if dst_port == c.PORT_TEREDO or src_port == c.PORT_TEREDO:
+                        tunnel = uint64(
+                            c.PORT_TEREDO
+                        )  # servers and relays differ by direction: the inner addresses say it all
                     else:
                         tunnel = tunnel_id(src_hi, src_lo, dst_hi, dst_lo, protocol, network)
-                    nxt, pos = code, at
+                    nxt, pos = np.int64(code), np.int64(at)
                     continue
 
-                if protocol == 1 or protocol == 58:
-                    if protocol == 1:
-                        layers |= B_ICMP
-                    else:
-                        layers |= B_ICMPV6
-                    if pos + 2 > end:
-                        reason, kind = R_TRANSPORT, kind | KIND_NO_FLOW
+                if protocol == 1 or protocol == 58 or protocol == 132:
+                    src, dst, size, bits, one_way = small_transport(buf, pos, end, protocol)
+                    layers |= bits
+                    if size < 0:
+                        reason, kind = c.R_TRANSPORT, kind | c.KIND_NO_FLOW
                         break
-                    src_port = np.int64(buf[pos])
-                    other = counterpart(src_port, np.int64(4) if protocol == 1 else np.int64(6))
-                    if other < 0:
-                        dst_port = np.int64(buf[pos + 1])
-                        kind |= KIND_ONE_WAY
-                    else:
-                        dst_port = np.int64(other)
+                    src_port, dst_port = np.int64(src), np.int64(dst)
+                    kind |= one_way
                     if fragment_offset == 0:
                         fragment_keys[slot] = key
                         fragment_ports[slot] = src_port << 16 | dst_port
-                    payload_pos = min(pos + 8, end)
-                    payload_len = max(np.int64(0), wire_end - pos - 8)
-                    break
-
-                if protocol == 132:
-                    if pos + 12 > end:
-                        reason, kind = R_TRANSPORT, kind | KIND_NO_FLOW
-                        break
-                    layers |= B_SCTP
-                    ports = load32(buf, pos)
-                    src_port, dst_port = ports >> 16, ports & 0xFFFF
-                    payload_pos, payload_len = pos + 12, max(np.int64(0), wire_end - pos - 12)
-                    if fragment_offset == 0:
-                        fragment_keys[slot] = key
-                        fragment_ports[slot] = ports
+                    payload_pos, payload_len = min(pos + size, end), max(np.int64(0), wire_end - pos - size)
                     break
 
                 if fragment_offset == 0 and fragment_more:
                     break  # the first part of something that is only whole with its other parts
 
                 if protocol == 47:
-                    layers |= B_GRE
+                    layers |= c.B_GRE
                     code, at = gre_header(buf, pos, end)
-                    if code == DONE:
-                        reason = R_TRANSPORT
+                    if code == c.DONE:
+                        reason = c.R_TRANSPORT
                         break
                     tunnel = tunnel_id(src_hi, src_lo, dst_hi, dst_lo, protocol, 0)
                     nxt, pos = np.int64(code), np.int64(at)
                 elif protocol == 4 or protocol == 41:
                     tunnel = tunnel_id(src_hi, src_lo, dst_hi, dst_lo, protocol, 0)
-                    nxt = np.int64(IPV4) if protocol == 4 else np.int64(IPV6)
+                    nxt = np.int64(c.IPV4) if protocol == 4 else np.int64(c.IPV6)
                 elif protocol == 137:
                     tunnel = tunnel_id(src_hi, src_lo, dst_hi, dst_lo, protocol, 0)
-                    nxt = np.int64(MPLS)
+                    nxt = np.int64(c.MPLS)
                 else:
-                    if protocol == 2:
-                        layers |= B_IGMP
-                    elif protocol == 50:
-                        layers |= B_ESP
-                    elif protocol == 89:
-                        layers |= B_OSPF
-                    elif protocol == 103:
-                        layers |= B_PIM
-                    elif protocol != 59:
-                        layers |= B_OTHER
+                    layers |= layer_of(protocol)
                     break
 
-            elif nxt == IPV6:
+            elif nxt == c.IPV6:
                 if pos + 40 > end:
                     if reason == 0:
-                        reason = R_IP
+                        reason = c.R_IP
                     break
                 if buf[pos] >> 4 != 6:
-                    reason = R_BAD_IP
+                    reason = c.R_BAD_IP
                     break
                 if version != 0:
                     depth += 1
-                    if depth > MAX_DEPTH:
-                        reason = R_DEEP
+                    if depth > c.MAX_DEPTH:
+                        reason = c.R_DEEP
                         break
-                layers |= B_IPV6
+                layers |= c.B_IPV6
                 version = np.int64(6)
                 total = load16(buf, pos + 4)
                 src_hi, src_lo = load64(buf, pos + 8), load64(buf, pos + 16)
@@ -502,25 +355,25 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     layers |= e_bits
                 payload_pos, payload_len = pos, max(np.int64(0), wire_end - pos)
                 if protocol == 255:
-                    reason, kind = R_IP, kind | KIND_NO_FLOW
+                    reason, kind = c.R_IP, kind | c.KIND_NO_FLOW
                     break
-                nxt = np.int64(TRANSPORT)
+                nxt = np.int64(c.TRANSPORT)
 
-            elif nxt == VLAN or nxt == QINQ or nxt == QINQ_OLD:
+            elif nxt == c.VLAN or nxt == c.QINQ or nxt == c.QINQ_OLD:
                 if pos + 4 > end:
-                    reason = R_LINK
+                    reason = c.R_LINK
                     break
-                layers |= B_VLAN
+                layers |= c.B_VLAN
                 if vlan == 0:
                     vlan = load16(buf, pos) & 0xFFF
                 nxt = load16(buf, pos + 2)
                 pos += 4
                 if nxt < 0x600:
-                    nxt = np.int64(LLC)
+                    nxt = np.int64(c.LLC)
 
-            elif nxt == ARP or nxt == RARP:
-                layers |= B_ARP
-                # Addresses of an ARP packet for IPv4 over six-byte hardware addresses (RFC 826): sender and target.
+            elif nxt == c.ARP or nxt == c.RARP:
+                layers |= c.B_ARP
+                # Addresses of an c.ARP packet for IPv4 over six-byte hardware addresses (RFC 826): sender and target.
                 if pos + 28 <= end and version == 0:
                     if load16(buf, pos + 2) == 0x0800 and buf[pos + 5] == 4:
                         hardware = np.int64(buf[pos + 4])
@@ -528,114 +381,48 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                             src_lo = V4_MAPPED | uint64(load32(buf, pos + 8 + hardware))
                             dst_lo = V4_MAPPED | uint64(load32(buf, pos + 12 + 2 * hardware))
                 elif version == 0 and reason == 0 and pos + 8 > end:
-                    reason, kind = R_TRANSPORT, kind | KIND_NO_FLOW
+                    reason, kind = c.R_TRANSPORT, kind | c.KIND_NO_FLOW
                 break
 
-            elif nxt == RAW_IP:
+            elif nxt == c.RAW_IP:
                 if pos >= end:
-                    reason = R_IP
+                    reason = c.R_IP
                     break
                 nibble = buf[pos] >> 4
                 if nibble == 4:
-                    nxt = np.int64(IPV4)
+                    nxt = np.int64(c.IPV4)
                 elif nibble == 6:
-                    nxt = np.int64(IPV6)
+                    nxt = np.int64(c.IPV6)
                 else:
-                    reason = R_BAD_IP
+                    reason = c.R_BAD_IP
                     break
 
-            elif nxt == LLC:
-                layers |= B_LLC
-                code, at = llc_header(buf, pos, end)
-                if code == DONE:
-                    break
-                nxt, pos = np.int64(code), np.int64(at)
-
-            elif nxt == MPLS or nxt == MPLS_MULTICAST:
-                layers |= B_MPLS
-                at = np.int64(mpls_stack(buf, pos, end))
-                if at < 0:
-                    if reason == 0:
-                        reason = R_LINK
-                    break
-                code, at2 = mpls_payload(buf, at, end)
-                if code == DONE:
-                    break
-                nxt, pos = np.int64(code), np.int64(at2)
-
-            elif nxt == PPPOE:
-                layers |= B_PPPOE
-                if pos + 6 > end:
-                    reason = R_LINK
-                    break
-                size = load16(buf, pos + 4)
-                pos += 6
-                if pos + size < end:
-                    end = pos + size
-                nxt = np.int64(PPP)
-
-            elif nxt == PPP:
-                layers |= B_PPP
-                code, at = ppp_header(buf, pos, end)
-                if code == DONE:
-                    break
-                nxt, pos = np.int64(code), np.int64(at)
-
-            elif nxt == WLAN:
-                code, at, bits, why = wlan_data(buf, pos, end)
+            elif is_lower_header(nxt):
+                if nxt == c.PPPOE and pos + 6 <= end:
+                    end = min(end, pos + 6 + load16(buf, pos + 4))
+                code, at, bits, why = lower_header(buf, nxt, pos, end)
                 layers |= bits
-                if why > 0:
+                if why > 0 and reason == 0:
                     reason = np.int64(why)
-                if code == DONE:
-                    break
-                nxt, pos = np.int64(code), np.int64(at)
-
-            elif nxt == PBB:  # service tag, then a customer's Ethernet frame
-                nxt, pos = np.int64(ETHERNET), pos + 4
-
-            elif nxt == VN_TAG:
-                if pos + 6 > end:
-                    reason = R_LINK
-                    break
-                nxt, pos = load16(buf, pos + 4), pos + 6
-
-            elif nxt == CISCO_METADATA:
-                if pos + 8 > end:
-                    reason = R_LINK
-                    break
-                size = max(np.int64(1), np.int64(buf[pos + 1])) * 4 + 2
-                if pos + size + 2 > end:
-                    reason = R_LINK
-                    break
-                nxt, pos = load16(buf, pos + size), pos + size + 2
-
-            elif nxt == BRIDGED:
-                nxt = np.int64(ETHERNET)
-
-            elif nxt == FABRIC_PATH:  # tag, then the customer's frame
-                nxt, pos = np.int64(ETHERNET), pos + 2
-
-            elif nxt == NSH:
-                code, at = nsh_header(buf, pos, end)
-                if code == DONE:
+                if code == c.DONE:
                     break
                 nxt, pos = np.int64(code), np.int64(at)
 
             else:
                 if nxt == 0x88CC:
-                    layers |= B_LLDP
+                    layers |= c.B_LLDP
                 elif nxt == 0x888E:
-                    layers |= B_EAPOL
-                elif nxt != DONE:
-                    layers |= B_OTHER
+                    layers |= c.B_EAPOL
+                elif nxt != c.DONE:
+                    layers |= c.B_OTHER
                     if reason == 0 and version == 0:
-                        reason = R_ETHER_TYPE
+                        reason = c.R_ETHER_TYPE
                 break
 
         if carried and depth > np.int64(carriers[m].depth):
             m += 1
         if version != 0 and payload_pos + payload_len > end:
-            kind |= KIND_CUT
+            kind |= c.KIND_CUT
         p.src_hi, p.src_lo, p.dst_hi, p.dst_lo = src_hi, src_lo, dst_hi, dst_lo
         p.src_port, p.dst_port = src_port, dst_port
         p.protocol = protocol

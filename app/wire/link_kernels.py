@@ -12,13 +12,13 @@ from numba import njit
 from app.wire import codes
 from app.wire.load_kernels import load16, load32
 
-_LLC_BIT = codes.BIT["llc"]
-_PPP_BIT = codes.BIT["ppp"]
-_WLAN_BIT = codes.BIT["wlan"]
-_SLL_BIT = codes.BIT["sll"]
-_NULL_BIT = codes.BIT["null"]
-_RAW_BIT = codes.BIT["raw"]
-_ENCRYPTED = codes.REASON["encrypted_frame"]
+_LLC_BIT = codes.B_LLC
+_PPP_BIT = codes.B_PPP
+_WLAN_BIT = codes.B_WLAN
+_SLL_BIT = codes.B_SLL
+_NULL_BIT = codes.B_NULL
+_RAW_BIT = codes.B_RAW
+_ENCRYPTED = codes.R_ENCRYPTED
 _DONE, _IPV4, _IPV6, _LLC, _PPP, _RAW_IP, _WLAN, _ETHERNET, _ARP, _MPLS, _PPPOE = (
     codes.DONE,
     codes.IPV4,

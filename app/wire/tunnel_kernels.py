@@ -1,28 +1,60 @@
-"""Headers between the link layer and the innermost IP packet: label stacks, PPP, LLC, tunnels, IPv6 extension headers.
+"""Tunnels and IPv6 extension headers: what is inside, and where; and the numbers that tell tunnels and fragmented datagrams apart.
 
 Each function takes (buf, pos, end), checks every length against `end` and says what follows: (next code, position), or a position
-alone with -1 for "not one". Plain indexing where speed does not matter; the decoder's loop is in `app.wire.decode_kernels`.
+alone with -1 for "not one". The decoder's loop is in `app.wire.decode_kernels`.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, uint64
 
-from app.wire import codes
-from app.wire.load_kernels import load16, load32
-
-B_AH = codes.BIT["ah"]
-IPV4, IPV6, MPLS, DONE, ETHERNET, PPP = codes.IPV4, codes.IPV6, codes.MPLS, codes.DONE, codes.ETHERNET, codes.PPP
-BRIDGED, GRE_PPP, ERSPAN_2, ERSPAN_3, CISCO_WCCP = (
-    codes.BRIDGED,
-    codes.GRE_PPP,
-    codes.ERSPAN_2,
-    codes.ERSPAN_3,
-    codes.CISCO_WCCP,
+from app.wire.codes import (
+    B_AH,
+    B_GENEVE,
+    B_GTP,
+    B_TEREDO,
+    B_VXLAN,
+    BRIDGED,
+    CISCO_METADATA,
+    CISCO_WCCP,
+    DONE,
+    ERSPAN_2,
+    ERSPAN_3,
+    ETHERNET,
+    GRE_PPP,
+    IPV4,
+    IPV6,
+    NSH,
+    PORT_GENEVE,
+    PORT_GTP_U,
+    PORT_L2TP,
+    PORT_TEREDO,
+    PORT_VXLAN,
+    PORT_VXLAN_GPE,
+    PPP,
+    RAW_IP,
 )
-CISCO_METADATA, NSH = codes.CISCO_METADATA, codes.NSH
+from app.wire.load_kernels import load16, load32, multiply_high
+
+MIX = uint64(0x9E3779B97F4A7C15)
+
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
+
+
+@njit(forceinline=True, **_OPTIONS)
+def fragment_key(src_hi, src_lo, dst_hi, dst_lo, protocol, identification):
+    a = multiply_high(src_hi ^ MIX, src_lo ^ uint64(identification))
+    return multiply_high(a ^ dst_hi, dst_lo ^ uint64(protocol) ^ MIX) | uint64(1)
+
+
+@njit(forceinline=True, **_OPTIONS)
+def tunnel_id(src_hi, src_lo, dst_hi, dst_lo, kind, network):
+    """Both directions of a tunnel give the same number: addresses enter as sum, `network` is the VNI or 0."""
+    return (
+        multiply_high((src_lo + dst_lo) ^ MIX, (src_hi + dst_hi + uint64(kind)) ^ uint64(network) ^ MIX)
+        & uint64(0x7FFFFFFF)
+    ) | uint64(1)
 
 
 @njit(**_OPTIONS)
@@ -109,80 +141,6 @@ def teredo_header(buf, pos, end):
 
 
 @njit(**_OPTIONS)
-def mpls_stack(buf, pos, end):
-    """Label stack (RFC 3032): position after the entry with the bottom bit, or -1."""
-    for _ in range(16):
-        if pos + 4 > end:
-            return -1
-        pos += 4
-        if buf[pos - 2] & 1:
-            return pos
-    return -1
-
-
-@njit(**_OPTIONS)
-def mpls_payload(buf, pos, end):
-    """What follows a label stack is told by its first nibble (RFC 4928): IP, or a pseudowire with or without control word."""
-    if pos >= end:
-        return DONE, end
-    nibble = buf[pos] >> 4
-    if nibble == 4:
-        return IPV4, pos
-    if nibble == 6:
-        return IPV6, pos
-    if nibble == 0 and pos + 18 <= end:  # RFC 4385 control word
-        return ETHERNET, pos + 4
-    if nibble == 1:
-        return DONE, end
-    return ETHERNET, pos
-
-
-@njit(**_OPTIONS)
-def llc_header(buf, pos, end):
-    """IEEE 802.2 with SNAP (RFC 1042) or IP (SAP 0x06): (next code, position)."""
-    if pos + 3 > end:
-        return DONE, end
-    if buf[pos] == 0xAA and buf[pos + 1] == 0xAA and buf[pos + 2] == 3:
-        if pos + 8 > end:
-            return DONE, end
-        if buf[pos + 3] == 0x00 and buf[pos + 4] == 0x80 and buf[pos + 5] == 0xC2:  # bridged frames, RFC 2684 § 5.2
-            kind = load16(buf, pos + 6)
-            if kind == 1 or kind == 7:
-                return ETHERNET, pos + (10 if kind == 1 or kind == 7 else 8)
-            return DONE, end
-        return load16(buf, pos + 6), pos + 8
-    if buf[pos] == 6 and buf[pos + 1] == 6:
-        return IPV4, pos + 3
-    return DONE, end
-
-
-@njit(**_OPTIONS)
-def ppp_header(buf, pos, end):
-    """PPP (RFC 1661, 1662): optional address and control, one or two bytes of protocol."""
-    if pos + 2 <= end and buf[pos] == 0xFF and buf[pos + 1] == 0x03:
-        pos += 2
-    if pos >= end:
-        return DONE, end
-    if buf[pos] & 1:
-        protocol = np.int64(buf[pos])
-        pos += 1
-    elif pos + 2 <= end:
-        protocol = load16(buf, pos)
-        pos += 2
-    else:
-        return DONE, end
-    if protocol == 0x21:
-        return IPV4, pos
-    if protocol == 0x57:
-        return IPV6, pos
-    if protocol == 0x281 or protocol == 0x283:
-        return MPLS, pos
-    if protocol == 0x31:  # bridging, RFC 3518: flags, MAC type
-        return ETHERNET, pos + 2
-    return DONE, end
-
-
-@njit(**_OPTIONS)
 def options_fit(buf, pos, end):
     """Do the type-length-value options of a hop-by-hop or destination header (RFC 8200 § 4.2) stay inside the header?"""
     while pos < end:
@@ -235,26 +193,6 @@ def extension_headers(buf, pos, end, protocol):
 
 
 @njit(**_OPTIONS)
-def nsh_header(buf, pos, end):
-    """Network Service Header (RFC 8300 § 2.2): (next code, position)."""
-    if pos + 8 > end:
-        return DONE, end
-    size = (load16(buf, pos) & 0x3F) * 4
-    kind = buf[pos + 3]
-    if size < 8 or pos + size > end:
-        return DONE, end
-    if kind == 1:
-        return IPV4, pos + size
-    if kind == 2:
-        return IPV6, pos + size
-    if kind == 3:
-        return ETHERNET, pos + size
-    if kind == 5:
-        return MPLS, pos + size
-    return DONE, end
-
-
-@njit(**_OPTIONS)
 def vxlan_gpe_header(buf, pos, end):
     """VXLAN with a next-protocol field (draft-ietf-nvo3-vxlan-gpe): (next code, position, VNI)."""
     if pos + 8 > end or buf[pos] & 0x04 == 0:
@@ -290,3 +228,30 @@ def l2tp_header(buf, pos, end):
             return -1
         at += 2 + load16(buf, at)
     return at if at < end else -1
+
+
+@njit(**_OPTIONS)
+def udp_tunnel(buf, pos, end, src_port, dst_port):
+    """What a UDP payload at `pos` carries, told by its ports: (next code, position or -1, network, layer bits)."""
+    if dst_port == PORT_VXLAN:
+        if pos + 8 <= end and buf[pos] & 0x08:
+            return ETHERNET, pos + 8, load32(buf, pos + 4) >> 8, B_VXLAN
+    elif dst_port == PORT_VXLAN_GPE:
+        code, at, network = vxlan_gpe_header(buf, pos, end)
+        if code != DONE:
+            return code, at, network, 0
+    elif dst_port == PORT_L2TP:
+        return PPP, l2tp_header(buf, pos, end), 0, 0
+    elif dst_port == PORT_GENEVE:
+        code, at, network = geneve_header(buf, pos, end)
+        if code != DONE:
+            return code, at, network, B_GENEVE
+    elif dst_port == PORT_GTP_U or src_port == PORT_GTP_U:
+        at = gtp_header(buf, pos, end)
+        if at >= 0:
+            return RAW_IP, at, 0, B_GTP
+    elif dst_port == PORT_TEREDO or src_port == PORT_TEREDO:
+        at = teredo_header(buf, pos, end)
+        if at >= 0:
+            return IPV6, at, 0, B_TEREDO
+    return DONE, -1, 0, 0
