@@ -27,7 +27,7 @@ def create_app(
     """
     from flask import Flask
 
-    from app.api import errors, upload
+    from app.api import errors, limits, upload
     from app.api.context import EXTENSION
     from app.api.registry import BLUEPRINTS
     from app.live.wiring import add_live
@@ -50,6 +50,7 @@ def create_app(
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     errors.install(app)
+    limits.install(app)
     add_live(app, house, identity)
     guard(app, settings, house, identity)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 
 from app.api.context import house, json_object, only_arguments
+from app.api.limits import limit
 from app.api.upload import received_file
 from app.services.captures import capture_request, checked_filter
 from app.services.query_errors import BadRequest
@@ -40,6 +41,7 @@ def stop() -> Response:
 def replay() -> Response:
     """Analyses an uploaded pcap or pcapng (field `file`, may be gzipped); `bpf_filter` beside it is optional."""
     only_arguments()
+    limit("upload")
     services = house()
     with received_file(services) as upload:
         if upload.size == 0:
@@ -47,4 +49,6 @@ def replay() -> Response:
         bpf_filter = checked_filter(request.form.get("bpf_filter"))
         upload.kept = True  # from here on it is deleted by whoever replays it
         services.captures.replay(upload.path, upload.name, bpf_filter, uploaded=True)
-    return jsonify({"status": "replaying", "file": upload.name, "size": upload.size}), 202  # type: ignore[return-value]
+    response = jsonify({"status": "replaying", "file": upload.name, "size": upload.size})
+    response.status_code = 202
+    return response

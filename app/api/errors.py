@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from app.model.errors import CommandError
-from app.services.query_errors import BadRequest, NotThere, Unavailable
+from app.services.query_errors import BadRequest, NotThere, TooMany, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(BadRequest, _bad_request)
     app.register_error_handler(NotThere, lambda error: problem(404, str(error)))
     app.register_error_handler(Unavailable, lambda error: problem(503, error.message, code=error.code))
+    app.register_error_handler(TooMany, _too_many)
     app.register_error_handler(CommandError, _refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -47,6 +48,12 @@ def install(app: Flask) -> None:
 def _bad_request(error: BadRequest) -> Response:
     allowed = list(error.allowed) or None
     return problem(400, error.message, parameter=error.parameter, allowed=allowed, position=error.position)
+
+
+def _too_many(error: TooMany) -> Response:
+    response = problem(429, error.message)
+    response.headers["Retry-After"] = str(error.wait_seconds)
+    return response
 
 
 def _refused(error: CommandError) -> Response:

@@ -27,9 +27,10 @@ class Live(Namespace):
 
     def on_connect(self, auth: Any = None) -> None:
         caller = request.environ.get(ENVIRON_KEY)
+        if not isinstance(caller, Caller):
+            caller = self._identity.identify(request.environ)
         token = auth.get("token") if isinstance(auth, dict) else None
-        allowed = (isinstance(caller, Caller) and caller.may_enter) or self._identity.admits(token, request.environ)
-        if not allowed:
+        if not caller.may_enter and not self._identity.admits(token, request.environ):
             raise ConnectionRefusedError("unauthorised")
         if not self._subscriptions.add(request.sid):  # type: ignore[attr-defined]
             raise ConnectionRefusedError("too many clients")

@@ -64,6 +64,7 @@ class Mirror:
         self.progress: dict[str, Any] | None = None
         self.snapshots = 0
         self.snapshot_time = 0.0  # monotonic
+        self.snapshot_boot: str | None = None  # of the sensor that sent the last snapshot
         self.malformed = 0
         self._parts: dict[str, Any] = {}
         self._identity: tuple[Any, ...] | None = None
@@ -103,6 +104,7 @@ class Mirror:
             self.now_ns = _count(snapshot.get("now_ns"))
             self.wall_ns = _count(snapshot.get("wall_ns"))
             self.snapshots += 1
+            self.snapshot_boot = self.sensor.boot
             self.snapshot_time = time.monotonic()
             if self.sensor.state == "silent":
                 self._set_sensor("connected", None)

@@ -63,9 +63,9 @@ def capture_state(mirror: Mirror) -> dict[str, Any]:
         waiting: dict[str, Any] = {"state": "starting", "source": None, "interfaces": [], "can_capture": None}
         return {**waiting, "message": sensor.message or "The sensor is starting.", "progress": _progress(mirror)}
     state = _with_times(capture)
-    if sensor.state in ("restarting", "gone"):
+    if sensor.state in ("restarting", "gone") or mirror.snapshot_boot != sensor.boot:
         state["state"] = "failed" if sensor.state == "gone" else "starting"
-        state["message"] = sensor.message
+        state["message"] = sensor.message or "The sensor is starting."
     return state
 
 
