@@ -93,7 +93,10 @@ FLOW: Final[Layout] = (
     ("conn_state", "u1"),  # index into app.model.layers.CONN_STATES
     ("ended", "u1"),  # index into app.model.layers.ENDINGS; 0 = still active
     ("depth", "u1"),
-    ("kind", "u1"),  # bit 0: originator certain (SYN seen); 1: outer datagrams of a tunnel, whose packets are in flows of their own; 2: one-way ICMP
+    (
+        "kind",
+        "u1",
+    ),  # bit 0: originator certain (SYN seen); 1: outer datagrams of a tunnel, whose packets are in flows of their own; 2: one-way ICMP
     ("history", "S24"),  # Zeek's letters, NUL-padded; longer histories are cut
     ("src_entropy", "<f4"),  # bits per byte; NaN = not measured
     ("dst_entropy", "<f4"),

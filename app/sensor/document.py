@@ -153,9 +153,7 @@ def coverage_document(pipeline: Pipeline, source: Source) -> dict[str, Any]:
     }
 
 
-def capture_report(
-    name: str, pipeline: Pipeline, source: Source, flows: Iterable[NDArray[np.void]]
-) -> dict[str, Any]:
+def capture_report(name: str, pipeline: Pipeline, source: Source, flows: Iterable[NDArray[np.void]]) -> dict[str, Any]:
     """The whole document."""
     records = [row for part in flows for row in part.tolist()]
     records.sort(key=lambda row: row[_COLUMN["flow_id"]])

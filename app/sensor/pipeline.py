@@ -45,6 +45,7 @@ class Pipeline:
         self._max_flows = max_flows
         self._timeouts = timeouts
         self._on_ended = on_ended
+        self.table: FlowTable
         self.store = store
         self.counts = TrafficCounts()
         self.roll_ups = RollUps()

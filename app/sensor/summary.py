@@ -27,9 +27,10 @@ def table(title: str, header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> l
     right = [isinstance(c, int) for c in rows[0]]
 
     def line(parts: tuple[str, ...]) -> str:
-        return "  " + "  ".join(
-            p.rjust(w) if r else p.ljust(w) for p, w, r in zip(parts, widths, right, strict=True)
-        ).rstrip()
+        return (
+            "  "
+            + "  ".join(p.rjust(w) if r else p.ljust(w) for p, w, r in zip(parts, widths, right, strict=True)).rstrip()
+        )
 
     return ["", title, line(header), *(line(row) for row in cells)]
 
@@ -59,16 +60,16 @@ def summary_lines(capture: dict[str, Any], coverage: dict[str, Any], pipeline: P
     lines.append(f"  flows       {table_.created:,}, evicted {table_.evicted:,}")
     if table_.tcp_packets:
         share = 100 * table_.tcp_retransmissions / table_.tcp_packets
-        lines.append(f"  TCP         {table_.tcp_packets:,} segments, {table_.tcp_retransmissions:,} retransmitted ({share:.2f} %)")
+        lines.append(
+            f"  TCP         {table_.tcp_packets:,} segments, {table_.tcp_retransmissions:,} retransmitted ({share:.2f} %)"
+        )
     rtts = sorted(table_.handshake_rtts().tolist())
     if rtts:
         lines.append(
             f"  RTT         median {rtts[len(rtts) // 2] / 1e6:.3f} ms, 95 % below {rtts[len(rtts) * 95 // 100] / 1e6:.3f} ms"
             f" (last {len(rtts):,} handshakes)"
         )
-    lines += table(
-        "Layers", ("layer", "frames", "bytes"), [(n, p, b) for n, p, b in counts.layers()]
-    )
+    lines += table("Layers", ("layer", "frames", "bytes"), [(n, p, b) for n, p, b in counts.layers()])
     lines += table(
         "Hosts",
         ("address", "packets sent", "received", "bytes sent", "received"),
@@ -80,7 +81,9 @@ def summary_lines(capture: dict[str, Any], coverage: dict[str, Any], pipeline: P
         [(host_text(r[0], r[1]), host_text(r[2], r[3]), r[5], r[6]) for r in rolls.top_conversations(top).tolist()],
     )
     lines += table(
-        "Ports of the responders", ("protocol", "port", "packets", "bytes"), [(p, str(n), a, b) for p, n, a, b in rolls.top_ports(top)]
+        "Ports of the responders",
+        ("protocol", "port", "packets", "bytes"),
+        [(p, str(n), a, b) for p, n, a, b in rolls.top_ports(top)],
     )
     undecoded = [(reason, counts.undecoded().get(reason, 0)) for reason in REASONS[1:]]
     lines += table("Not decoded to the innermost header", ("reason", "frames"), [r for r in undecoded if r[1]])

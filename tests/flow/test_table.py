@@ -31,7 +31,22 @@ class Ended:
         self.rows.extend(records.copy())
 
 
-def packet(src=A, dst=B, sport=1000, dport=80, *, at=0.0, flags=0, seq=0, ack=0, length=0, protocol=6, size=60, window=1000, **more):
+def packet(
+    src=A,
+    dst=B,
+    sport=1000,
+    dport=80,
+    *,
+    at=0.0,
+    flags=0,
+    seq=0,
+    ack=0,
+    length=0,
+    protocol=6,
+    size=60,
+    window=1000,
+    **more,
+):
     p = np.zeros(1, PACKET_DTYPE)[0]
     p["ts"] = T0 + round(at * SECOND)
     p["src_hi"], p["src_lo"] = src
@@ -140,7 +155,10 @@ def test_udp_and_icmp():
         packet(protocol=1, sport=8, dport=0, length=8),
         packet(src=B, dst=A, protocol=1, sport=0, dport=8, length=8),
     )
-    assert [(state(r), history(r), r["src_packets"], r["dst_packets"]) for r in rows] == [("SF", "Dd", 1, 1), ("OTH", "Dd", 1, 1)]
+    assert [(state(r), history(r), r["src_packets"], r["dst_packets"]) for r in rows] == [
+        ("SF", "Dd", 1, 1),
+        ("OTH", "Dd", 1, 1),
+    ]
 
 
 def test_one_way_icmp_has_a_flow_per_direction():
@@ -246,7 +264,10 @@ def test_sequence_numbers_wrap():
 
 def test_a_syn_again_counts_and_restarts_the_rtt():
     row = only(
-        packet(flags=SYN, seq=9), packet(flags=SYN, seq=9, at=1.0), back(flags=SYN | ACK, seq=1, ack=10, at=1.2), packet(flags=ACK, seq=10, ack=2, at=1.3)
+        packet(flags=SYN, seq=9),
+        packet(flags=SYN, seq=9, at=1.0),
+        back(flags=SYN | ACK, seq=1, ack=10, at=1.2),
+        packet(flags=ACK, seq=10, ack=2, at=1.3),
     )
     assert row["src_retransmissions"] == 1
     assert row["rtt_ns"] == 300_000_000

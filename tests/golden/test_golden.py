@@ -18,7 +18,22 @@ TRUTH = {path: json.loads(path.read_text()) for path in GOLDEN}
 WHOLE = [path for path in GOLDEN if not TRUTH[path]["fragments"]]
 # tshark hashes the headers quoted in ICMP errors, and in tunnels the outer header.
 HASHED = [path for path in WHOLE if not TRUTH[path]["quotes_in_icmp"] and not path.stem.startswith("encap-")]
-PROTOCOLS = ("eth", "arp", "ip", "ipv6", "tcp", "udp", "icmp", "icmpv6", "gre", "vxlan", "geneve", "mpls", "vlan", "sctp")
+PROTOCOLS = (
+    "eth",
+    "arp",
+    "ip",
+    "ipv6",
+    "tcp",
+    "udp",
+    "icmp",
+    "icmpv6",
+    "gre",
+    "vxlan",
+    "geneve",
+    "mpls",
+    "vlan",
+    "sctp",
+)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,12 @@ CAPTURES = ROOT / "tests" / "data" / "captures"
 
 def run(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "app", "analyze", *arguments], cwd=ROOT, input=stdin, capture_output=True, timeout=120, check=False
+        [sys.executable, "-m", "app", "analyze", *arguments],
+        cwd=ROOT,
+        input=stdin,
+        capture_output=True,
+        timeout=120,
+        check=False,
     )
 
 

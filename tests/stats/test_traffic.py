@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -17,7 +18,11 @@ T0 = 1_700_000_000
 
 ROWS = st.lists(
     st.tuples(
-        st.integers(0, 100), st.sampled_from([6, 17, 1, 58, 47, 255]), st.integers(14, 9000), st.integers(0, 11), st.integers(0, 2**32 - 1)
+        st.integers(0, 100),
+        st.sampled_from([6, 17, 1, 58, 47, 255]),
+        st.integers(14, 9000),
+        st.integers(0, 11),
+        st.integers(0, 2**32 - 1),
     ),
     max_size=200,
 )
@@ -54,7 +59,7 @@ def test_counts_equal_simple_ones(rows):
     assert sum(n for _, n, _ in counts.sizes()) == len(rows)
     assert sum(counts.undecoded().values()) == sum(1 for row in rows if row[3])
     ring = counts.rings[1]
-    ordered = all(a[0] // 10 <= b[0] // 10 for a, b in zip(rows, rows[1:], strict=False))
+    ordered = all(a[0] // 10 <= b[0] // 10 for a, b in itertools.pairwise(rows))
     if ordered or max((row[0] for row in rows), default=0) < 100:
         by_bucket = Counter((T0 + row[0]) // 10 * 10 for row in rows)
         assert {int(b["start"]): int(b["packets"]) for b in ring if b["packets"]} == dict(by_bucket)

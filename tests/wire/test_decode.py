@@ -18,7 +18,6 @@ from scapy.layers.l2 import ARP, LLC, SNAP, CookedLinux, Dot1AD, Dot1Q, Dot3, Et
 from scapy.layers.ppp import PPP, PPPoE
 from scapy.layers.sctp import SCTP
 from scapy.layers.vxlan import VXLAN
-from scapy.packet import Raw
 
 from app.model.layers import LAYER_BIT, LAYER_NAMES, REASONS
 from app.wire.addresses import format_address
@@ -52,7 +51,9 @@ def reason(packet: np.void) -> str:
 
 
 def test_tcp_over_ipv4():
-    (p,) = decode(bytes(ether() / IP(src=A, dst=B) / TCP(sport=1234, dport=443, seq=7, ack=9, flags="PA", window=99) / b"hello"))
+    (p,) = decode(
+        bytes(ether() / IP(src=A, dst=B) / TCP(sport=1234, dport=443, seq=7, ack=9, flags="PA", window=99) / b"hello")
+    )
     assert src_dst(p) == (A, B)
     assert (p["src_port"], p["dst_port"], p["protocol"], p["ip_version"]) == (1234, 443, 6, 4)
     assert (p["seq"], p["ack"], p["window"], p["tcp_flags"]) == (7, 9, 99, 0x18)
@@ -67,7 +68,15 @@ def test_ethernet_padding_is_not_payload():
 
 
 def test_udp_over_ipv6_behind_extension_headers():
-    frame = ether() / IPv6(src=A6, dst=B6) / IPv6ExtHdrHopByHop() / IPv6ExtHdrRouting() / IPv6ExtHdrDestOpt() / UDP(sport=53, dport=4000) / b"abc"
+    frame = (
+        ether()
+        / IPv6(src=A6, dst=B6)
+        / IPv6ExtHdrHopByHop()
+        / IPv6ExtHdrRouting()
+        / IPv6ExtHdrDestOpt()
+        / UDP(sport=53, dport=4000)
+        / b"abc"
+    )
     (p,) = decode(bytes(frame))
     assert src_dst(p) == (A6, B6)
     assert (p["protocol"], p["src_port"], p["dst_port"], p["payload_len"]) == (17, 53, 4000, 3)
@@ -75,11 +84,15 @@ def test_udp_over_ipv6_behind_extension_headers():
 
 
 def test_ipv4_options_are_skipped():
-    (p,) = decode(bytes(ether() / IP(src=A, dst=B, options=[IPOption_RR(routers=["1.2.3.4"])]) / TCP(sport=1, dport=2) / b"zz"))
+    (p,) = decode(
+        bytes(ether() / IP(src=A, dst=B, options=[IPOption_RR(routers=["1.2.3.4"])]) / TCP(sport=1, dport=2) / b"zz")
+    )
     assert (p["src_port"], p["dst_port"], p["payload_len"]) == (1, 2, 2)
 
 
-@pytest.mark.parametrize("tag", [Dot1Q(vlan=77), Dot1AD(vlan=77) / Dot1Q(vlan=5), Dot1Q(vlan=77) / Dot1Q(vlan=5) / Dot1Q(vlan=9)])
+@pytest.mark.parametrize(
+    "tag", [Dot1Q(vlan=77), Dot1AD(vlan=77) / Dot1Q(vlan=5), Dot1Q(vlan=77) / Dot1Q(vlan=5) / Dot1Q(vlan=9)]
+)
 def test_the_outermost_vlan_counts(tag):
     (p,) = decode(bytes(ether() / tag / IP(src=A, dst=B) / UDP(sport=1, dport=2)))
     assert (p["vlan"], p["src_port"]) == (77, 1)
@@ -119,7 +132,15 @@ def test_ipv6_fragments():
 
 
 def test_an_atomic_fragment_is_a_whole_packet():
-    (p,) = decode(bytes(ether() / IPv6(src=A6, dst=B6) / IPv6ExtHdrFragment(id=5, m=0, offset=0, nh=17) / UDP(sport=3, dport=4) / b"q"))
+    (p,) = decode(
+        bytes(
+            ether()
+            / IPv6(src=A6, dst=B6)
+            / IPv6ExtHdrFragment(id=5, m=0, offset=0, nh=17)
+            / UDP(sport=3, dport=4)
+            / b"q"
+        )
+    )
     assert (p["kind"] & 3, p["dst_port"], p["payload_len"]) == (0, 4, 1)
 
 
@@ -133,7 +154,10 @@ def test_icmp_types_take_the_place_of_ports(icmp_type, other, one_way):
 
 def test_arp_names_sender_and_target():
     (p,) = decode(bytes(ether() / ARP(psrc=A, pdst=B)))
-    assert (int(p["src_lo"]) & 0xFFFFFFFF, int(p["dst_lo"]) & 0xFFFFFFFF) == (int(ipaddress.ip_address(A)), int(ipaddress.ip_address(B)))
+    assert (int(p["src_lo"]) & 0xFFFFFFFF, int(p["dst_lo"]) & 0xFFFFFFFF) == (
+        int(ipaddress.ip_address(A)),
+        int(ipaddress.ip_address(B)),
+    )
     assert layers(p) == {"eth", "arp"}
     assert (p["ip_version"], p["protocol"]) == (0, 255)
 
@@ -176,7 +200,9 @@ def test_both_directions_of_a_tunnel_have_one_id():
 
 
 def test_a_udp_tunnel_also_gives_its_outer_datagram():
-    one = block([bytes(ether() / IP(src=A, dst=B) / UDP(sport=999, dport=4789) / VXLAN(vni=5, flags=8) / ether() / INNER)])
+    one = block(
+        [bytes(ether() / IP(src=A, dst=B) / UDP(sport=999, dport=4789) / VXLAN(vni=5, flags=8) / ether() / INNER)]
+    )
     decoder = Decoder()
     decoder.decode(one.data, one.frames)
     (carrier,) = decoder.carriers
@@ -210,10 +236,31 @@ def test_sctp_ports():
         (9, b"\xff\x03\x00\x21" + bytes(INNER)),
         (50, b"\xff\x03\x00\x21" + bytes(INNER)),
         (104, b"\x0f\x00\x08\x00" + bytes(INNER)),
-        (127, b"\0\0\x08\0\0\0\0\0" + b"\x08\x00\0\0" + b"\x02" * 18 + b"\0\0" + b"\xaa\xaa\x03\0\0\0\x08\x00" + bytes(INNER)),
+        (
+            127,
+            b"\0\0\x08\0\0\0\0\0"
+            + b"\x08\x00\0\0"
+            + b"\x02" * 18
+            + b"\0\0"
+            + b"\xaa\xaa\x03\0\0\0\x08\x00"
+            + bytes(INNER),
+        ),
         (105, b"\x88\x00\0\0" + b"\x02" * 18 + b"\0\0\0\0" + b"\xaa\xaa\x03\0\0\0\x08\x00" + bytes(INNER)),
     ],
-    ids=["raw", "ipv4", "sll", "null-le", "null-be", "loop", "sll2", "ppp", "ppp-hdlc", "chdlc", "radiotap", "wlan-qos"],
+    ids=[
+        "raw",
+        "ipv4",
+        "sll",
+        "null-le",
+        "null-be",
+        "loop",
+        "sll2",
+        "ppp",
+        "ppp-hdlc",
+        "chdlc",
+        "radiotap",
+        "wlan-qos",
+    ],
 )
 def test_link_types(link_type, frame):
     (p,) = decode(frame, link_type=link_type)
@@ -279,7 +326,13 @@ def test_any_bytes_decode_to_something(cases):
 
 SEEDS = [
     bytes(ether() / IP(src=A, dst=B) / UDP(sport=999, dport=port) / inner / INNER)
-    for port, inner in ((4789, VXLAN(vni=5, flags=8) / ether()), (6081, GENEVE(vni=5) / ether()), (2152, GTP_U_Header(teid=7)), (3544, b""), (1701, b"\0\2\0\1\0\1\xff\3\0\x21"))
+    for port, inner in (
+        (4789, VXLAN(vni=5, flags=8) / ether()),
+        (6081, GENEVE(vni=5) / ether()),
+        (2152, GTP_U_Header(teid=7)),
+        (3544, b""),
+        (1701, b"\0\2\0\1\0\1\xff\3\0\x21"),
+    )
 ] + [
     bytes(ether() / IPv6(src=A6, dst=B6) / IPv6ExtHdrHopByHop() / IPv6ExtHdrFragment(id=5, m=1) / UDP() / b"abc"),
     bytes(ether() / Dot1Q(vlan=4) / MPLS(label=3, s=1) / INNER),
