@@ -33,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent not in Path(item.fspath).parents:
             continue
+        if "browser" not in getattr(item, "fixturenames", ()):
+            continue
         item.add_marker(pytest.mark.browser)
         if not CHROMIUM.exists():
             item.add_marker(pytest.mark.skip(reason=f"no browser: {CHROMIUM} is not installed (apt install chromium)"))

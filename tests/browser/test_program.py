@@ -180,3 +180,35 @@ def test_a_file_that_is_no_capture_is_refused_in_clear_words(server, page, compl
     expect(page.locator("#captures")).to_contain_text("notes.txt could not be read")
     expect(page.locator("#captures")).to_contain_text("is no capture file")
     complaints.expect_refusals()
+
+
+def test_an_empty_page_says_why_and_what_to_do(server, page, complaints):
+    why = "This process may not open packet sockets. Start it with sudo."
+    capture = {
+        "state": "stopped",
+        "source": None,
+        "interfaces": [],
+        "bpf_filter": "",
+        "can_capture": False,
+        "why_not": why,
+    }
+    page.route("**/api/capture", lambda route: route.fulfill(json=capture))
+    page.route("**/api/stats", lambda route: route.abort())
+    page.route("**/socket.io/**", lambda route: route.abort())
+    page.route_web_socket("**/socket.io/**", lambda socket: socket.close())
+    page.goto(server.url)
+    for section in ("overview", "connections", "packets"):
+        page.goto(f"{server.url}#/{section}")
+        expect(page.locator(f"#{section}")).to_contain_text(why)
+        expect(page.locator(f"#{section}").get_by_role("link", name="Open a capture file")).to_be_visible()
+    expect(page.locator("#start-stop")).to_be_disabled()
+    complaints.clear()  # the aborted requests
+
+
+def test_the_theme_is_remembered(server, page):
+    page.goto(server.url)
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.keyboard.press("t")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")

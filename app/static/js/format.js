@@ -72,14 +72,15 @@ export function milliseconds(value) {
   return value < 1000 ? `${value < 100 ? oneDigit.format(value) : whole.format(value)} ms` : `${twoDigits.format(value / 1000)} s`;
 }
 
-/** A span in seconds: 0.42 s, 12 s, 3 min 4 s, 2 h 5 min. */
+/** A span in seconds: 420 ms, 12 s, 3 min 4 s, 25 min, 2 h 5 min. */
 export function span(seconds) {
   if (!known(seconds)) return NONE;
   if (seconds < 1) return seconds === 0 ? "0 s" : `${Math.max(1, Math.round(seconds * 1000))} ms`;
   if (seconds < 10) return `${oneDigit.format(seconds)} s`;
   const total = Math.round(seconds);
   if (total < 60) return `${total} s`;
-  if (total < 3600) return `${Math.floor(total / 60)} min ${total % 60} s`;
+  if (total >= 600 && total < 3600) return `${Math.floor(total / 60)} min`;
+  if (total < 600) return `${Math.floor(total / 60)} min ${total % 60} s`;
   if (total < 86400) return `${Math.floor(total / 3600)} h ${Math.floor((total % 3600) / 60)} min`;
   return `${Math.floor(total / 86400)} d ${Math.floor((total % 86400) / 3600)} h`;
 }

@@ -22,7 +22,7 @@ import { PacketsView } from "./views/packets.js";
 /** The sections in order of the navigation; `key` is the letter after g. A later page is one more line. */
 const SECTIONS = [
   { name: "overview", key: "o", View: OverviewView },
-  { name: "connections", key: "c", View: ConnectionsView, count: () => session.stats.value?.flows?.active },
+  { name: "connections", key: "c", View: ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
   { name: "packets", key: "p", View: PacketsView },
   { name: "interfaces", key: "i", View: InterfacesView },
   { name: "captures", key: "f", View: CapturesView },

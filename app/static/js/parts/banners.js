@@ -3,7 +3,7 @@
 import * as live from "../data/live.js";
 import * as session from "../data/session.js";
 import { h, icon, setText } from "../dom.js";
-import { t } from "../strings.js";
+import { has, t } from "../strings.js";
 import { toast } from "./floating.js";
 
 const host = () => document.getElementById("banners");
@@ -37,11 +37,16 @@ function showSensor(sensor) {
 
 function showProgress(progress) {
   const busy = progress && progress.task !== "replay" && !(progress.total && progress.done >= progress.total);
-  const element = show("progress", busy ? "info" : null, "wait", busy ? progress.text || t("progress.text", progress) : "");
+  const element = show("progress", busy ? "info" : null, "wait", busy ? wording(progress) : "");
   if (!element) return;
   const bar = element.querySelector("progress") ?? element.appendChild(h("progress", { max: "1" }));
   if (progress.total) bar.value = progress.done / progress.total;
   else bar.removeAttribute("value");
+}
+
+function wording(progress) {
+  if (has(`progress.${progress.task}`)) return t(`progress.${progress.task}`, progress);
+  return progress.text || t("progress.text", progress);
 }
 
 function show(id, level, iconName, text) {

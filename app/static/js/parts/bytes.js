@@ -5,7 +5,7 @@ import { t } from "../strings.js";
 
 const PAGE = 2048;
 const STAR = 0x2a;
-const FEWEST_STARS = 3;
+const FEWEST_STARS = 2;
 
 export class Bytes {
   #pairs = []; // per byte [hex cell, text cell]
@@ -86,7 +86,7 @@ function parse(hex) {
   return (hex.match(/[0-9a-fA-F]{2}/g) ?? []).map((pair) => Number.parseInt(pair, 16));
 }
 
-/** Where the server has put asterisks over a card number: at least three of a row, in a packet of which it says so. */
+/** Where the server has put asterisks over a card number: at least two in a row, in a packet of which it says so. */
 function stars(values) {
   const found = new Set();
   for (let at = 0; at < values.length; at += 1) {

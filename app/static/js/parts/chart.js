@@ -60,7 +60,7 @@ export class TimeChart {
     return {
       width,
       height: this.element.clientHeight - 8,
-      padding: [10, 6, 0, 0],
+      padding: [10, 28, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { size: 7, width: 2, fill: token("--bg") }, drag: { x: false, y: false } },
       scales: { x: { range: () => this.range }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },

@@ -23,6 +23,7 @@ export function whyEmpty() {
   if (capture.state === "finished") return empty({ iconName: "captures", title: t("empty.fileEmpty.title"), text: capture.message ?? "", actions: [openFile()] });
   if (capture.can_capture === false) return empty({ iconName: "legal", title: t("empty.noRights.title"), text: capture.why_not ?? t("empty.noRights"), actions: [openFile()] });
   if (capture.state === "stopped") return empty({ iconName: "play", title: t("empty.stopped.title"), text: capture.message || t("empty.stopped"), actions: [openFile()] });
+  if (capture.state === "starting") return empty({ iconName: "wait", title: t("empty.starting.title"), text: capture.message ?? "" });
   const interfaces = namesOf(capture).join(", ") || t("picker.auto");
   const seconds = Math.floor((Date.now() - (startOf(capture) ?? Date.now())) / 1000);
   if (capture.state === "running" && seconds >= QUIET_AFTER_S) return empty({ iconName: "interfaces", title: t("empty.quiet.title"), text: t("empty.quiet", { interfaces, seconds }), actions: [h("a.btn.btn-sm", { href: "#/interfaces" }, t("nav.interfaces"))] });

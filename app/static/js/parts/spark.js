@@ -17,8 +17,10 @@ export class Spark {
 
   /** `values` oldest first; null leaves out a point. The newest is always at the right edge. */
   set(values, top = null) {
-    const shown = values.slice(-this.points);
-    const numbers = shown.filter((value) => value !== null && value !== undefined);
+    const known = (value) => value !== null && value !== undefined;
+    const first = values.findIndex(known);
+    const shown = first < 0 ? [] : values.slice(first).slice(-this.points);
+    const numbers = shown.filter(known);
     if (numbers.length < 2) {
       this.#path("", "");
       return;
@@ -28,7 +30,7 @@ export class Spark {
     const step = WIDTH / (places - 1);
     const start = (places - shown.length) * step;
     const y = (value) => (HEIGHT - 1.5 - (highest > 0 ? value / highest : 0) * (HEIGHT - 4)).toFixed(2);
-    const spots = shown.flatMap((value, i) => (value === null || value === undefined ? [] : [[(start + i * step).toFixed(2), y(value)]]));
+    const spots = shown.flatMap((value, i) => (!known(value) ? [] : [[(start + i * step).toFixed(2), y(value)]]));
     const line = spots.map(([x, height]) => `${x} ${height}`).join("L");
     this.#path(`M${line}`, `M${spots[0][0]} ${HEIGHT}L${line}L${spots.at(-1)[0]} ${HEIGHT}Z`);
   }

@@ -3,7 +3,7 @@
 import { Connections } from "../data/connections.js";
 import * as format from "../format.js";
 import { endpoint } from "../query.js";
-import { t } from "../strings.js";
+import { has, t } from "../strings.js";
 
 const text = (key) => (row) => row[key];
 const total = (row) => (row.bytes_sent ?? 0) + (row.bytes_recv ?? 0);
@@ -25,7 +25,7 @@ export const COLUMNS = [
   { key: "server_name", label: t("col.name"), width: 190, grow: 1, cell: (row) => row.server_name ?? row.hostname, term: termOf("server_name", "server_name"), first: "known" },
   { key: "app_name", label: t("col.app"), width: 130, cell: text("app_name"), term: termOf("app_name", "app_name"), first: "known" },
   { key: "local_address", label: t("col.local"), width: 176, grow: 0.6, mono: true, className: "dim", cell: text("local_address"), term: addressTerm("local_address"), first: true, wide: true },
-  { key: "protocol", label: t("col.protocol"), width: 84, cell: (row) => row.protocol?.toUpperCase(), kind: text("protocol"), term: termOf("protocol", "protocol"), first: true },
+  { key: "protocol", label: t("col.protocol"), width: 92, cell: (row) => row.protocol?.toUpperCase(), kind: text("protocol"), term: termOf("protocol", "protocol"), first: true },
   { key: "service", label: t("col.service"), width: 92, cell: (row) => row.detailed_protocol ?? row.service, term: termOf("service", "service"), first: true },
   { key: "country", label: t("col.country"), width: 110, cell: text("country"), term: termOf("country", "country"), first: "known" },
   { key: "direction", label: t("col.direction"), width: 94, className: "dim", cell: text("direction"), first: false },
@@ -45,11 +45,9 @@ export const COLUMNS = [
   { key: "flow_id", label: t("col.flow"), width: 80, align: "num", cell: (row) => String(row.flow_id), value: text("flow_id"), first: false },
 ].map((column) => ({ sortable: true, help: column.key, pick: Boolean(column.term), ...column }));
 
-/** "SYN_SENT" → "Syn sent" */
+/** A state as people read it; one without words of its own stays as it is. */
 function words(code) {
-  if (!code) return null;
-  const lower = code.toLowerCase().replaceAll("_", " ");
-  return lower[0].toUpperCase() + lower.slice(1);
+  return code && has(`status.${code}`) ? t(`status.${code}`) : code;
 }
 
 /** Which fields of a connection the details show, by group; what is not listed comes last. */

@@ -49,8 +49,7 @@ export class OverviewView {
     this.blank.hidden = !why;
     this.full.hidden = Boolean(why) && !["running", "replaying"].includes(session.capture.value?.state);
     if (why) fill(this.blank, why);
-    const started = stats?.capture?.started ?? session.capture.value?.started;
-    setText(this.sub, started ? t("overview.since", { time: format.dateTime(started) }) : "");
+    setText(this.sub, subtitle(session.capture.value, stats));
     if (!stats) return;
     this.#figures(stats);
     this.panels.draw(stats);
@@ -60,10 +59,14 @@ export class OverviewView {
     const { throughput, packets, flows, losses } = this.tiles;
     const series = (key) => session.history.map((entry) => entry[key]);
     const totals = stats.totals ?? {};
-    const bps = format.bitRateParts(stats.rates?.bps);
-    throughput.set({ ...bps, note: t("tile.totalBytes", { value: format.bytes(totals.bytes) }), values: series("bps"), compare: true });
-    packets.set({ figure: format.short(stats.rates?.pps === null || stats.rates?.pps === undefined ? null : Math.round(stats.rates.pps)), unit: t("unit.packetsPerSecond"), note: t("tile.totalPackets", { value: format.short(totals.packets) }), values: series("pps"), compare: true });
-    flows.set({ figure: format.count(stats.flows?.active), unit: "", note: [t("tile.newFlows", { value: format.decimal(stats.rates?.new_flows) }), t("tile.totalFlows", { value: format.short(stats.flows?.total ?? totals.flows) })].join(" · "), values: series("flows"), compare: true });
+    const isFile = stats.capture?.source === "file";
+    const mean = (total) => (isFile && stats.runtime_s > 0 ? total / stats.runtime_s : null);
+    const bps = format.bitRateParts(isFile ? mean(totals.bytes * 8) : stats.rates?.bps);
+    const pps = isFile ? mean(totals.packets) : stats.rates?.pps;
+    const scope = isFile ? t("tile.average") : null;
+    throughput.set({ ...bps, note: joined(scope, t("tile.totalBytes", { value: format.bytes(totals.bytes) })), values: series("bps"), compare: !isFile });
+    packets.set({ figure: pps < 10 ? format.decimal(pps) : format.short(pps && Math.round(pps)), unit: t("unit.packetsPerSecond"), note: joined(scope, t("tile.totalPackets", { value: format.short(totals.packets) })), values: series("pps"), compare: !isFile });
+    flows.set({ figure: format.count(stats.flows?.active), unit: "", note: joined(isFile ? null : t("tile.newFlows", { value: format.decimal(stats.rates?.new_flows) }), t("tile.totalFlows", { value: format.short(stats.flows?.total) })), values: series("flows"), compare: !isFile });
     this.#losses(losses, stats, series("lost"));
   }
 
@@ -71,15 +74,22 @@ export class OverviewView {
     const lost = stats.losses?.kernel_drops ?? null;
     const undecoded = Object.values(stats.losses?.undecoded ?? {}).reduce((sum, n) => sum + n, 0);
     const seen = stats.totals?.packets ?? 0;
-    const note = [
+    const note = joined(
       lost ? t("tile.lossShare", { share: format.percent(lost / (lost + seen)) }) : t("tile.noLosses"),
-      undecoded ? t("tile.undecoded", { value: format.short(undecoded) }) : null,
-    ].filter(Boolean).join(" · ");
+      undecoded ? t("tile.undecoded", { value: format.short(undecoded) }) : null);
     tile.set({ figure: format.short(lost), unit: "", note, values: deltas(values), compare: false });
     const state = !lost ? null : lost / (lost + seen) > LOSS_BAD ? "bad" : "warn";
     setData(tile.element, "state", state);
     setData(tile.spark.element, "tone", state ?? "quiet");
   }
+}
+
+const joined = (...parts) => parts.filter(Boolean).join(" · ");
+
+/** Since when, or which file and which time it covers. */
+function subtitle(capture, stats) {
+  if (capture?.source === "file") return joined(capture.file, stats?.totals?.first ? t("overview.span", { from: format.dateTime(stats.totals.first), to: format.dateTime(stats.totals.last) }) : null);
+  return capture?.started ? t("overview.since", { time: format.dateTime(capture.started) }) : "";
 }
 
 /** How much a running count grew from each reading to the next. */

@@ -40,7 +40,7 @@ export class CapturePanels {
     this.#protocols(stats);
     this.#lists(stats);
     this.#sizes(stats.sizes);
-    this.#rtt(stats.latency ?? {});
+    this.#rtt(stats);
     this.#health(stats);
   }
 
@@ -83,16 +83,18 @@ export class CapturePanels {
     this.sizes.setAttribute("aria-label", `${t("panel.sizes")}: ${sizes.map((size) => `${size.label}: ${format.count(size.packets)}`).join(", ")}`);
   }
 
-  #rtt(latency) {
+  #rtt(stats) {
+    const latency = stats.latency ?? {};
     if (!latency.samples) {
       fill(this.rtt, empty({ iconName: "wait", text: t("rtt.empty"), small: true }));
       return;
     }
     this.rttSpark.set(session.history.map((entry) => entry.rtt));
+    const isFile = stats.capture?.source === "file"; // its medians have no course
     fill(this.rtt, h("dl.figures", {},
       figure(t("rtt.median"), format.milliseconds(latency.rtt_ms_median)),
       figure(t("rtt.p95"), format.milliseconds(latency.rtt_ms_p95)),
-      figure(t("rtt.samples"), format.short(latency.samples))), h("div.rtt-spark", {}, this.rttSpark.element));
+      figure(t("rtt.samples"), format.short(latency.samples))), isFile ? null : h("div.rtt-spark", {}, this.rttSpark.element));
   }
 
   #health(stats) {

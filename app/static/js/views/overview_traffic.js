@@ -92,7 +92,7 @@ export class TrafficPanel {
     const loading = new AbortController();
     this.#loading = loading;
     try {
-      const points = await load(METRICS[this.#metric].series.map((one) => one.key), this.#range, loading.signal);
+      const points = await load(METRICS[this.#metric].series.map((one) => one.key), this.#range, loading.signal, session.capture.value?.source === "file");
       if (!loading.signal.aborted) this.#take(points);
     } catch (error) {
       if (error.name !== "AbortError") this.#due = performance.now() + 3000; // the banner says what is wrong
@@ -127,6 +127,6 @@ export class TrafficPanel {
     const write = METRICS[this.#metric].format;
     values.forEach((row, i) => setText(this.values[i], write(row[at] ?? null)));
     setText(this.total, write(values.reduce((sum, row) => sum + (row[at] ?? 0), 0)));
-    setText(this.time, this.#cursor === null ? t("chart.now") : format.clockTime(times[at]));
+    setText(this.time, this.#cursor === null && session.capture.value?.source !== "file" ? t("chart.now") : format.clockTime(times[at]));
   }
 }

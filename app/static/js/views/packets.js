@@ -19,7 +19,7 @@ const COLUMNS = [
   { key: "timestamp", label: t("pcol.time"), width: 126, mono: true, className: "dim", cell: (row) => format.timeOfDay(row.timestamp) },
   { key: "src_ip", label: t("pcol.source"), width: 180, grow: 0.7, mono: true, pick: true, cell: (row) => host(row.src_ip, row.src_port), term: valueTerm("ip", "src_ip") },
   { key: "dst_ip", label: t("pcol.destination"), width: 180, grow: 0.7, mono: true, pick: true, cell: (row) => host(row.dst_ip, row.dst_port), term: valueTerm("ip", "dst_ip") },
-  { key: "protocol", label: t("pcol.protocol"), width: 86, pick: true, cell: (row) => row.protocol?.toUpperCase(), kind: (row) => row.protocol, term: valueTerm("protocol", "protocol") },
+  { key: "protocol", label: t("pcol.protocol"), width: 92, pick: true, cell: (row) => row.protocol?.toUpperCase(), kind: (row) => row.protocol, term: valueTerm("protocol", "protocol") },
   { key: "service", label: t("pcol.service"), width: 84, pick: true, cell: (row) => row.service, term: valueTerm("service", "service") },
   { key: "size", label: t("pcol.size"), width: 76, align: "num", cell: (row) => format.bytes(row.size) },
   { key: "flags", label: t("pcol.flags"), width: 92, cell: (row) => row.flags, tone: (row) => (row.flags?.includes("RST") ? "bad" : null) },
@@ -64,7 +64,7 @@ export class PacketsView {
     this.filter.adopt(q);
     this.#ask(q);
     for (const stop of this.#stop) stop();
-    this.#stop = [session.capture.watch((capture) => this.#chooseColumns(capture)), session.stats.watch(this.draw)];
+    this.#stop = [session.capture.watch((capture) => this.#follow(capture)), session.stats.watch(this.draw)];
   }
 
   hide() {
@@ -87,6 +87,13 @@ export class PacketsView {
     fill(this.pause, icon(this.#paused ? "play" : "pause", this.#paused ? "icon-sm" : ""), h("span.label", {}, t(this.#paused ? "action.resume" : "action.pause")));
     this.pause.setAttribute("aria-pressed", String(this.#paused));
     setText(this.sub, this.#paused ? t("connections.paused") : "");
+  }
+
+  #follow(capture) {
+    const run = capture?.started ? `${capture.started} ${capture.file ?? ""}` : this.run;
+    if (this.run !== undefined && run !== this.run) this.#ask(this.filter.value); // numbers begin again with every capture
+    this.run = run;
+    this.#chooseColumns(capture);
   }
 
   /** With one interface there is nothing to tell apart. */
