@@ -21,8 +21,8 @@ from app.services.sensor_link import SensorLink
 MAX_FILTER: Final = 4096
 MAX_INTERFACES: Final = 64
 MAX_SNAPLEN: Final = 262_144
-START_SECONDS: Final = 15.0  # compiling a filter and opening sockets; the first start also waits for the kernels
-GONE_CODES: Final = frozenset({"sensor_gone", "timeout", "overrun"})
+START_SECONDS: Final = 15.0  # compiling a filter, opening sockets, draining what ran before
+GONE_CODES: Final = frozenset({"sensor_gone", "starting", "timeout", "overrun"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ def _conn_states(rows: Rows) -> list[str | None]:
 
 def _interfaces(rows: Rows) -> list[str | None]:
     names = rows.interfaces
-    return [names[i] if i < len(names) else None for i in rows.flows["interface"].tolist()]
+    return [names[i] or None if i < len(names) else None for i in rows.flows["interface"].tolist()]
 
 
 def _times(column: NDArray[Any]) -> list[str | None]:

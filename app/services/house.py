@@ -66,6 +66,6 @@ class House:
         spawn(self.interfaces.run, name="interfaces")
 
     def interface_names(self) -> list[str]:
-        """Names of the capture's interfaces in the order that rows refer to."""
+        """Names of the capture's interfaces in the order that rows refer to; empty where a file does not tell."""
         listed = self.mirror.part("capture").get("interfaces", [])
-        return [str(entry.get("name")) for entry in listed if isinstance(entry, dict)]
+        return [str(entry.get("name") or "") for entry in listed if isinstance(entry, dict)]

@@ -200,9 +200,9 @@ def _newest_flows(view: FlowView, names: list[str]) -> tuple[list[dict[str, Any]
     return active, ended
 
 
-def _progress(house: House) -> dict[str, Any] | None:
-    progress = house.mirror.progress
-    return {key: progress.get(key) for key in ("task", "done", "total", "text")} if progress else None
+def _progress(house: House) -> dict[str, Any]:
+    """The long work under way; `task` is null when there is none."""
+    return {key: (house.mirror.progress or {}).get(key) for key in ("task", "done", "total", "text")}
 
 
 TOPICS: Final[dict[str, Callable[[Options], TopicState]]] = {

@@ -105,6 +105,8 @@ class Mirror:
             self.wall_ns = _count(snapshot.get("wall_ns"))
             self.snapshots += 1
             self.snapshot_boot = self.sensor.boot
+            if self.progress is not None and self.progress.get("task") == "kernels":
+                self.progress = None  # a sensor that counts has compiled
             self.snapshot_time = time.monotonic()
             if self.sensor.state == "silent":
                 self._set_sensor("connected", None)
@@ -159,6 +161,20 @@ class Mirror:
             if self.generation == generation:
                 self.changed.wait(timeout)
             return self.generation
+
+    @property
+    def sensor_ready(self) -> bool:
+        """The sensor that is connected has sent a snapshot: its kernels are compiled and it takes commands."""
+        return self.sensor.boot is not None and self.snapshot_boot == self.sensor.boot
+
+    def wait_ready(self, boot: str | None) -> bool:
+        """Waits until the sensor of that boot is ready; False when it has gone first."""
+        with self.changed:
+            while self.sensor.boot == boot and self.sensor.state in ("connected", "silent"):
+                if self.sensor_ready:
+                    return True
+                self.changed.wait(1.0)
+        return False
 
     def flow_view(self) -> FlowView:
         with self._lock:

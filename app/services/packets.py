@@ -42,7 +42,7 @@ def _packet(row: dict[str, int], payload: bytes, interfaces: Sequence[str]) -> d
     return {
         "id": row["packet_id"],
         "timestamp": rfc3339(row["ts"]),
-        "interface": interfaces[row["interface"]] if row["interface"] < len(interfaces) else None,
+        "interface": (interfaces[row["interface"]] or None) if row["interface"] < len(interfaces) else None,
         "protocol": protocol,
         "src_ip": format_address(row["src_hi"], row["src_lo"], row["ip_version"]),
         "src_port": row["src_port"] if ported else None,

@@ -24,6 +24,7 @@ from app.services.query_errors import Unavailable
 
 REPLY_SECONDS: Final = 5.0
 SILENT_SECONDS: Final = 3.0  # without any message; the sensor speaks every second
+COMPILING_SECONDS: Final = 60.0  # and less often while it compiles its kernels
 LINK_POLL_SECONDS: Final = 0.5
 UNREAD_BYTES: Final = 64 * 1024 * 1024  # of a streamed reply that nobody takes
 
@@ -90,7 +91,8 @@ class SensorLink:
         while not self.source.ended:
             time.sleep(LINK_POLL_SECONDS)
             quiet = time.monotonic() - self._last_message
-            if self.mirror.sensor.state == "connected" and quiet > SILENT_SECONDS:
+            allowed = SILENT_SECONDS if self.mirror.sensor_ready else COMPILING_SECONDS
+            if self.mirror.sensor.state == "connected" and quiet > allowed:
                 self.mirror.sensor_state("silent", f"The sensor has said nothing for {quiet:.0f} seconds.")
 
     def _converse(self, channel: Channel) -> str | None:
@@ -121,6 +123,9 @@ class SensorLink:
         return None
 
     def _greeted(self) -> None:
+        """Commands wait for the first snapshot: a sensor may have to compile for a while before it can do what it is told."""
+        if not self.mirror.wait_ready(self.mirror.sensor.boot):
+            return
         try:
             self.on_hello()
         except CommandError as error:
@@ -206,6 +211,8 @@ class SensorLink:
             if channel is None:
                 state = self.mirror.sensor
                 raise CommandError("sensor_gone", state.message or "The sensor is not there yet.")
+            if not self.mirror.sensor_ready:
+                raise CommandError("starting", _getting_ready(self.mirror.progress))
             identifier = next(self._ids)
             self._pending[identifier] = pending
         try:
@@ -215,3 +222,13 @@ class SensorLink:
                 self._pending.pop(identifier, None)
             raise CommandError("sensor_gone", f"The command {name} could not be sent: {error}") from error
         return identifier, pending
+
+
+def _getting_ready(progress: dict[str, Any] | None) -> str:
+    """One sentence for who asks a sensor that is not ready."""
+    if progress is None:
+        return "The sensor is starting; try again in a moment."
+    return (
+        f"The sensor is still getting ready ({progress.get('text')}, {progress.get('done')} of {progress.get('total')}); "
+        "try again in a moment."
+    )

@@ -77,6 +77,7 @@ class FakeSensor:
         self.commands: list[dict[str, Any]] = []
         self.packets = np.zeros(0, PACKET_ROW_DTYPE)
         self.silent = False
+        self.compiling = False
         self.dead = False
         self.pending_flows = np.zeros(0, self.traffic.flows.dtype)
         self.started = time.monotonic()
@@ -113,7 +114,9 @@ class FakeSensor:
 
     def _tick(self) -> None:
         while not self.dead:
-            if not self.silent:
+            if self.compiling:
+                self.send({"type": "progress", "task": "kernels", "done": 2, "total": 8, "text": "decoding"})
+            elif not self.silent:
                 self.send(self.snapshot())
             time.sleep(self.interval)
 

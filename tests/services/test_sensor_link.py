@@ -17,13 +17,14 @@ from app.services import sensor_link
 from app.services.captures import CaptureRequest
 from app.services.mirror import Mirror
 from app.services.sensor_link import SensorLink
+from tests.fakes.sensor import FakeBroker
 from tests.fakes.web import Site, running_site, until
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     with running_site(tmp_path) as found:
-        until(lambda: found.house.mirror.sensor.state == "connected")
+        until(lambda: found.house.mirror.sensor_ready)
         yield found
 
 
@@ -165,3 +166,19 @@ def test_a_stream_that_nobody_takes_is_ended_and_bounded(site: Site, monkeypatch
     with pytest.raises(CommandError) as refused:
         list(parts)
     assert refused.value.code == "overrun"
+
+
+def test_a_sensor_that_compiles_is_waited_for(tmp_path: Path) -> None:
+    broker = FakeBroker(50, 0.1)
+    broker.sensor.compiling = True
+    with running_site(tmp_path, broker=broker) as site:
+        until(lambda: (site.house.mirror.progress or {}).get("text") == "decoding")
+        with pytest.raises(CommandError, match="decoding, 2 of 8") as refused:
+            site.house.link.command("stop")
+        assert refused.value.code == "starting"
+        time.sleep(0.3)
+        assert broker.sensor.commands == []
+        broker.sensor.compiling = False
+        site.wait_for_flows()
+        assert [message["type"] for message in broker.sensor.commands] == ["start"]
+        assert site.house.mirror.progress is None
