@@ -1,0 +1,115 @@
+"""The metrics of the statistics; see `app.model.fields`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.model.field import Field
+from app.model.field import describe as _f
+
+METRIC_FIELDS: Final[tuple[Field, ...]] = (
+    _f("packets", "integer", "Packets", "Frames seen since the capture started.", unit="packets"),
+    _f("bytes", "integer", "Bytes", "Bytes of those frames on the wire.", unit="bytes"),
+    _f(
+        "captured_bytes",
+        "integer",
+        "Captured bytes",
+        "Bytes that were kept of them; less where the snap length cut.",
+        unit="bytes",
+    ),
+    _f("pps", "number", "Packets per second", "Frames per second over the last tick.", unit="packets/s"),
+    _f("bps", "number", "Throughput", "Bits per second on the wire over the last tick.", unit="bit/s"),
+    _f("throughput_bps", "number", "Throughput", "Bits per second on the wire over the last tick.", unit="bit/s"),
+    _f("tcp_bytes", "integer", "TCP", "Bytes of frames that carry TCP.", unit="bytes"),
+    _f("udp_bytes", "integer", "UDP", "Bytes of frames that carry UDP.", unit="bytes"),
+    _f("icmp_bytes", "integer", "ICMP", "Bytes of frames that carry ICMP or ICMPv6.", unit="bytes"),
+    _f("other_bytes", "integer", "Other", "Bytes of all other frames.", unit="bytes"),
+    _f(
+        "flows",
+        "integer",
+        "Flows",
+        "Flows: the one the packets of two endpoints, protocol and ports belong to, in both directions.",
+        unit="flows",
+    ),
+    _f("new_flows", "number", "New flows", "Flows that began in the last tick.", unit="flows"),
+    _f("flows_active", "integer", "Active flows", "Flows that have not ended.", unit="flows"),
+    _f(
+        "flows_evicted",
+        "integer",
+        "Evicted flows",
+        "Flows ended early because the table was full; their later packets begin new ones.",
+        unit="flows",
+    ),
+    _f("retransmissions", "integer", "Retransmissions", "TCP segments that were sent again.", unit="packets"),
+    _f("tcp_packets", "integer", "TCP segments", "The base of the retransmission rate.", unit="packets"),
+    _f(
+        "retransmission_percent",
+        "number",
+        "Retransmission rate",
+        "Retransmitted segments of all TCP segments.",
+        unit="%",
+    ),
+    _f(
+        "rtt_ms_median",
+        "number",
+        "Median latency",
+        "Median round trip of the TCP handshakes of the last minute.",
+        unit="ms",
+    ),
+    _f("rtt_ms_p95", "number", "95 % latency", "95 of 100 handshakes of the last minute were faster.", unit="ms"),
+    _f("runtime_s", "number", "Runtime", "How long the capture has been running.", unit="s"),
+    _f(
+        "kernel_drops",
+        "integer",
+        "Dropped by the kernel",
+        "Packets the kernel could not hand over because the ring was full; they are in no other number.",
+        unit="packets",
+    ),
+    _f("ring_freezes", "integer", "Ring freezes", "How often the ring was full."),
+    _f(
+        "undecoded",
+        "object",
+        "Not decoded",
+        "Frames that could not be decoded to the innermost header, by reason.",
+        unit="packets",
+    ),
+    _f(
+        "packets_overwritten",
+        "integer",
+        "Packets overwritten",
+        "Packets that left the ring of kept packets to make room.",
+        unit="packets",
+    ),
+    _f("snapshots_replaced", "integer", "Snapshots replaced", "Updates the web side was too slow to take."),
+    _f("hosts_evicted", "integer", "Hosts evicted", "Addresses that left the host table because it was full."),
+    _f(
+        "conversations_evicted",
+        "integer",
+        "Conversations evicted",
+        "Pairs that left the conversation table because it was full.",
+    ),
+    _f("flows_deferred", "integer", "Flows deferred", "Changed flows that wait for the next update."),
+    _f("ended_flows_lost", "integer", "Ended flows lost", "Flows that ended faster than they could be told of."),
+    _f("snapshots_malformed", "integer", "Updates malformed", "Parts of updates that made no sense and were left out."),
+    _f("rss_bytes", "integer", "Memory", "Memory the sensor holds.", unit="bytes"),
+    _f("tick_ms", "number", "Tick", "How long the sensor took for its last tick.", unit="ms"),
+    _f("lag_ms", "number", "Lag", "How far the sensor's tick was behind its time.", unit="ms"),
+    _f(
+        "total_data_usage_gb",
+        "number",
+        "Data used",
+        "Bytes sent and received by all interfaces since the machine started.",
+        unit="GB",
+    ),
+    _f("upload_bps", "number", "Upload", "Bits per second sent by the interface.", unit="bit/s"),
+    _f("download_bps", "number", "Download", "Bits per second received by the interface.", unit="bit/s"),
+    _f(
+        "speed_mbps",
+        "integer",
+        "Link speed",
+        "Speed the interface negotiated; null where it tells none.",
+        unit="Mbit/s",
+    ),
+    _f("mtu", "integer", "MTU", "Largest packet the interface sends.", unit="bytes"),
+    _f("traffic", "integer", "Traffic", "Frame bytes on the wire, both directions.", unit="bytes"),
+)
