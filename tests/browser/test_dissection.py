@@ -31,6 +31,7 @@ def dissection() -> dict[str, object]:
 def drawer(server, page, dissection):
     page.route("**/api/packets/*", lambda route: route.fulfill(json=dissection))
     page.goto(f"{server.url}#/packets")
+    expect(page.locator("#packets-table tbody tr:not([hidden])").first).to_be_visible()
     page.locator("#packets-pause").click()
     page.locator("#packets-table table").focus()
     page.keyboard.press("ArrowDown")
