@@ -28,6 +28,7 @@ SIDE_STAIRS = {"concurrency", "launcher", "privileges", "broker", "kernel_cache"
 # A command is a process of its own: it opens what needs rights like the broker, and gives the rights up like the launcher.
 COMMANDS = {"capture/command.py"}
 MAX_LINES = 400
+MAX_KERNEL_LINES = 450  # a loop over packets is one function, its state are its local variables
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "manager", "misc"}
 STDLIB_ONLY = (
     "broker/",
@@ -140,7 +141,7 @@ def test_web_and_sensor_are_strangers():
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_small_files_with_names(path):
     lines = path.read_text().count("\n")
-    assert lines <= MAX_LINES, f"{name_of(path)} has {lines} lines"
+    assert lines <= (MAX_KERNEL_LINES if "kernels" in path.stem else MAX_LINES), f"{name_of(path)} has {lines} lines"
     assert not BANNED_NAMES & set(path.relative_to(APP).with_suffix("").parts)
 
 

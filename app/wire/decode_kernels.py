@@ -17,7 +17,7 @@ from numba import from_dtype, njit, types, uint64
 from app.wire import codes as c
 from app.wire.link_kernels import first_header
 from app.wire.load_kernels import load16, load32, load64
-from app.wire.lower_kernels import is_lower_header, lower_header
+from app.wire.lower_kernels import arp_addresses, is_lower_header, lower_header
 from app.wire.records import FRAME_DTYPE, PACKET_DTYPE
 from app.wire.transport_kernels import layer_of, small_transport
 from app.wire.tunnel_kernels import (
@@ -45,6 +45,15 @@ SIGNATURE = types.void(
     types.int64[::1],
     from_dtype(PACKET_DTYPE)[::1],
 )
+
+
+@njit(**_OPTIONS)
+def note_carrier(outer, f, ts, vlan, version, protocol, src_port, dst_port):
+    """The record of an outer datagram, but for addresses, tunnel and payload."""
+    outer.ts, outer.wire_len, outer.cap_len, outer.interface = ts, f.wire_len, f.cap_len, f.interface
+    outer.vlan, outer.ip_version, outer.protocol = vlan, version, protocol
+    outer.src_port, outer.dst_port, outer.tcp_flags = src_port, dst_port, 0
+    outer.link_type = c.CARRIER_LINK_TYPE
 
 
 @njit(SIGNATURE, cache=True, **_OPTIONS)
@@ -260,23 +269,11 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     # The outer datagram stays in force unless an inner IP header replaces it.
                     if not carried:
                         carried = True
+                        note_carrier(carriers[m], f, ts, vlan, version, protocol, src_port, dst_port)
                         outer = carriers[m]
-                        outer.ts, outer.wire_len, outer.cap_len = ts, f.wire_len, f.cap_len
                         outer.src_hi, outer.src_lo, outer.dst_hi, outer.dst_lo = src_hi, src_lo, dst_hi, dst_lo
-                        outer.src_port, outer.dst_port, outer.protocol, outer.ip_version = (
-                            src_port,
-                            dst_port,
-                            protocol,
-                            version,
-                        )
                         outer.depth, outer.tunnel = depth, tunnel if depth > 0 else uint64(0)
-                        outer.vlan, outer.interface, outer.kind, outer.payload_len = (
-                            vlan,
-                            f.interface,
-                            kind,
-                            payload_len,
-                        )
-                        outer.tcp_flags, outer.link_type = 0, c.CARRIER_LINK_TYPE
+                        outer.kind, outer.payload_len = kind, payload_len
                     if dst_port == c.PORT_TEREDO or src_port == c.PORT_TEREDO:
                         tunnel = uint64(
                             c.PORT_TEREDO
@@ -373,29 +370,13 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
 
             elif nxt == c.ARP or nxt == c.RARP:
                 layers |= c.B_ARP
-                # Addresses of an c.ARP packet for IPv4 over six-byte hardware addresses (RFC 826): sender and target.
-                if pos + 28 <= end and version == 0:
-                    if load16(buf, pos + 2) == 0x0800 and buf[pos + 5] == 4:
-                        hardware = np.int64(buf[pos + 4])
-                        if pos + 16 + 2 * hardware <= end:
-                            src_lo = V4_MAPPED | uint64(load32(buf, pos + 8 + hardware))
-                            dst_lo = V4_MAPPED | uint64(load32(buf, pos + 12 + 2 * hardware))
-                elif version == 0 and reason == 0 and pos + 8 > end:
-                    reason, kind = c.R_TRANSPORT, kind | c.KIND_NO_FLOW
+                if version == 0:
+                    sender, target, whole = arp_addresses(buf, pos, end)
+                    if whole:
+                        src_lo, dst_lo = V4_MAPPED | uint64(sender), V4_MAPPED | uint64(target)
+                    elif reason == 0 and pos + 8 > end:
+                        reason = c.R_TRANSPORT
                 break
-
-            elif nxt == c.RAW_IP:
-                if pos >= end:
-                    reason = c.R_IP
-                    break
-                nibble = buf[pos] >> 4
-                if nibble == 4:
-                    nxt = np.int64(c.IPV4)
-                elif nibble == 6:
-                    nxt = np.int64(c.IPV6)
-                else:
-                    reason = c.R_BAD_IP
-                    break
 
             elif is_lower_header(nxt):
                 if nxt == c.PPPOE and pos + 6 <= end:

@@ -27,12 +27,15 @@ from app.wire.codes import (
     PBB,
     PPP,
     PPPOE,
+    R_BAD_IP,
+    R_IP,
     R_LINK,
+    RAW_IP,
     VN_TAG,
     WLAN,
 )
 from app.wire.link_kernels import wlan_data
-from app.wire.load_kernels import load16
+from app.wire.load_kernels import load16, load32
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -147,6 +150,7 @@ def is_lower_header(nxt):
         or nxt == BRIDGED
         or nxt == FABRIC_PATH
         or nxt == NSH
+        or nxt == RAW_IP
     )
 
 
@@ -156,6 +160,13 @@ def lower_header(buf, nxt, pos, end):
     if nxt == LLC:
         code, at = llc_header(buf, pos, end)
         return code, at, B_LLC, 0
+    if nxt == RAW_IP:
+        if pos >= end:
+            return DONE, end, 0, R_IP
+        version = buf[pos] >> 4
+        if version == 4:
+            return IPV4, pos, 0, 0
+        return (IPV6, pos, 0, 0) if version == 6 else (DONE, end, 0, R_BAD_IP)
     if nxt == MPLS or nxt == MPLS_MULTICAST:
         at = mpls_stack(buf, pos, end)
         if at < 0:
@@ -185,3 +196,13 @@ def lower_header(buf, nxt, pos, end):
         code, at = nsh_header(buf, pos, end)
         return code, at, 0, 0
     return ETHERNET, pos, 0, 0  # BRIDGED
+
+
+@njit(**_OPTIONS)
+def arp_addresses(buf, pos, end):
+    """Sender and target of an ARP packet for IPv4 (RFC 826): (address, address, are they there)."""
+    if pos + 8 <= end and load16(buf, pos + 2) == IPV4 and buf[pos + 5] == 4:
+        hardware = np.int64(buf[pos + 4])
+        if pos + 16 + 2 * hardware <= end:
+            return load32(buf, pos + 8 + hardware), load32(buf, pos + 12 + 2 * hardware), True
+    return np.int64(0), np.int64(0), False
