@@ -85,7 +85,7 @@ def test_quit_asks_before_it_tells_the_server(start_server, page):
     with page.expect_request("**/api/shutdown") as request:
         page.locator("#quit-confirm").click()
     assert request.value.method == "POST"
-    expect(page.locator(".banner")).to_contain_text("has been quit")
+    expect(page.locator(".banner[data-id=link]")).to_contain_text("has been quit")
     assert request.value.response().json() == {"status": "shutting down"}
 
 

@@ -36,7 +36,7 @@ function showSensor(sensor) {
 }
 
 function showProgress(progress) {
-  const busy = progress && progress.task !== "replay" && !(progress.total && progress.done >= progress.total);
+  const busy = progress?.task && progress.task !== "replay" && !(progress.total && progress.done >= progress.total);
   const element = show("progress", busy ? "info" : null, "wait", busy ? wording(progress) : "");
   if (!element) return;
   const bar = element.querySelector("progress") ?? element.appendChild(h("progress", { max: "1" }));
