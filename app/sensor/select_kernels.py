@@ -1,0 +1,67 @@
+"""Which packets of a decoded block an inspector wants to see: those with payload of flows that are not done yet.
+
+`wanted[slot]` is one byte per row of the flow table: how many more packets of the flow are wanted, ALL for a stream that is being read, 0 when the flow is
+done. A flow that has just begun gets its first allowance here, so Python is not asked about packets of finished flows at all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import from_dtype, int64, njit, types
+
+from app.flow import layout as at
+from app.model.layers import KIND_FIRST_OF_FLOW, KIND_LATER_FRAGMENT
+from app.wire.records import PACKET_DTYPE
+
+STATE, ORIGINATOR_B = at.STATE, at.ORIGINATOR_B
+A_HI, A_LO, KEY = at.A_HI, at.A_LO, at.KEY
+FIRST_PACKETS = 24  # packets of a new flow that are looked at before somebody has to say that more are wanted
+ALL = 255
+# Columns of `chosen`
+PLACE, DIRECTION, FIRST_BYTE, LAST_BYTE, NEW = 0, 1, 2, 3, 4
+CHOSEN_COLUMNS = 5
+
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
+
+SIGNATURE = types.intp(
+    from_dtype(PACKET_DTYPE)[::1], types.intp, types.int64[:, ::1], types.uint8[::1], types.int64[:, ::1], types.int64[::1]
+)
+
+
+@njit(SIGNATURE, cache=True, **_OPTIONS)
+def select(packets, n, rows, wanted, chosen, skipped):
+    """Fill chosen[k] = (place of the packet, direction, first payload byte, one past the last, new flow?) and return how many.
+
+    rows: the flow table's; chosen: int64[n, 5]; skipped[0] += payload bytes of TCP and UDP packets nobody wants."""
+    count = 0
+    passed = int64(0)
+    for i in range(n):
+        p = packets[i]
+        r = int64(p.flow)
+        if r < 0 or (p.protocol != 6 and p.protocol != 17) or p.kind & KIND_LATER_FRAGMENT:
+            continue
+        new = p.kind & KIND_FIRST_OF_FLOW
+        if new:
+            wanted[r] = FIRST_PACKETS
+        begin = int64(p.offset) + int64(p.payload_offset)
+        end = min(begin + int64(p.payload_len), int64(p.offset) + int64(p.cap_len))
+        if wanted[r] == 0:
+            passed += end - begin
+            continue
+        if end <= begin and not (p.protocol == 6 and p.tcp_flags & 7):  # SYN, FIN and RST move a stream without payload
+            continue
+        if wanted[r] != ALL and end > begin:
+            wanted[r] -= 1
+        low = (
+            int64(p.src_hi) == rows[r, A_HI]
+            and int64(p.src_lo) == rows[r, A_LO]
+            and int64(p.src_port) == rows[r, KEY] >> 48 & 0xFFFF
+        )
+        chosen[count, PLACE] = i
+        chosen[count, DIRECTION] = int64(low == (rows[r, STATE] & ORIGINATOR_B != 0))
+        chosen[count, FIRST_BYTE] = begin
+        chosen[count, LAST_BYTE] = max(begin, end)
+        chosen[count, NEW] = int64(new != 0)
+        count += 1
+    skipped[0] += passed
+    return count

@@ -1,0 +1,84 @@
+"""Which packets inspectors get."""
+
+from __future__ import annotations
+
+import numpy as np
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.l2 import Ether
+
+from app.flow.table import FlowTable
+from app.sensor.select_kernels import ALL, CHOSEN_COLUMNS, FIRST_PACKETS, select
+from app.wire.decode import Decoder
+from tests.frames import block
+
+ETHER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+HIGH, LOW = "10.0.0.9", "10.0.0.1"
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.table = FlowTable(64, lambda records, rolled: None)
+        self.wanted = np.zeros(64, np.uint8)
+        self.skipped = np.zeros(1, np.int64)
+
+    def run(self, *frames: bytes):
+        one = block(frames)
+        packets = Decoder().decode(one.data, one.frames)
+        self.table.update(packets)
+        chosen = np.zeros((len(packets), CHOSEN_COLUMNS), np.int64)
+        n = select(packets, len(packets), self.table.rows, self.wanted, chosen, self.skipped)
+        return [(int(c[0]), int(c[1]), one.data[c[2] : c[3]].tobytes(), bool(c[4])) for c in chosen[:n]], packets
+
+
+def tcp(src, dst, sport, dport, flags, payload=b""):
+    return bytes(ETHER / IP(src=src, dst=dst) / TCP(sport=sport, dport=dport, flags=flags) / payload)
+
+
+def test_payload_and_what_moves_a_stream_is_chosen_with_its_direction():
+    chosen, _ = Stage().run(
+        tcp(HIGH, LOW, 5, 80, "S"),
+        tcp(LOW, HIGH, 80, 5, "SA"),
+        tcp(HIGH, LOW, 5, 80, "A"),
+        tcp(HIGH, LOW, 5, 80, "PA", b"GET /"),
+        tcp(LOW, HIGH, 80, 5, "PA", b"HTTP/1.1"),
+        tcp(LOW, HIGH, 80, 5, "FA"),
+    )
+    assert chosen == [
+        (0, 0, b"", True),
+        (1, 1, b"", False),
+        (3, 0, b"GET /", False),
+        (4, 1, b"HTTP/1.1", False),
+        (5, 1, b"", False),
+    ]
+
+
+def test_ethernet_padding_is_not_payload():
+    frame = bytes(ETHER / IP(src=LOW, dst=HIGH) / UDP(sport=1, dport=2) / b"xy").ljust(60, b"\0")
+    assert Stage().run(frame)[0] == [(0, 0, b"xy", True)]
+
+
+def test_a_finished_flow_is_skipped_and_counted():
+    stage = Stage()
+    frame = bytes(ETHER / IP(src=LOW, dst=HIGH) / UDP(sport=1, dport=2) / b"data")
+    _, packets = stage.run(frame)
+    stage.wanted[packets["flow"][0]] = 0
+    assert stage.run(frame)[0] == []
+    assert stage.skipped[0] == 4
+
+
+def test_the_allowance_ends_unless_all_is_wanted():
+    frame = bytes(ETHER / IP(src=LOW, dst=HIGH) / UDP(sport=1, dport=2) / b"data")
+    stage = Stage()
+    chosen, packets = stage.run(*[frame] * 40)
+    assert len(chosen) == FIRST_PACKETS
+    stage.wanted[packets["flow"][0]] = ALL
+    assert len(stage.run(*[frame] * 40)[0]) == 40
+
+
+def test_a_slot_used_again_starts_anew():
+    stage = Stage()
+    _, packets = stage.run(tcp(HIGH, LOW, 5, 80, "PA", b"x"))
+    stage.wanted[packets["flow"][0]] = 0
+    stage.table.finish()
+    chosen, _ = stage.run(tcp(LOW, HIGH, 9, 99, "PA", b"new"))
+    assert chosen == [(0, 0, b"new", True)]
