@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -337,12 +338,20 @@ class FakeSensor:
 class FakeBroker:
     """Starts a fake sensor, and another `restart_seconds` after it died."""
 
-    def __init__(self, flows: int = 200, interval: float = 1.0, restart_seconds: float = 0.3) -> None:
+    def __init__(
+        self,
+        flows: int = 200,
+        interval: float = 1.0,
+        restart_seconds: float = 0.3,
+        first: Callable[[FakeSensor], None] = lambda sensor: None,
+    ) -> None:
+        """`first` may change the first sensor before it says anything."""
         self.flows, self.interval, self.restart_seconds = flows, interval, restart_seconds
         self.ended = False
         self.sensors: list[FakeSensor] = []
         self._links: queue.Queue[Channel] = queue.Queue()
         self._why: str | None = None
+        self._prepare = first
         self.start_sensor()
 
     @property
@@ -353,6 +362,8 @@ class FakeBroker:
         web, far = socket.socketpair()
         sensor = FakeSensor(Channel(far, COMMANDS), self.flows, self.interval)
         self.sensors.append(sensor)
+        if len(self.sensors) == 1:
+            self._prepare(sensor)
         self._links.put(Channel(web))
         threading.Thread(target=self._supervise, args=(sensor,), daemon=True).start()
 

@@ -168,8 +168,7 @@ def test_a_filter_of_the_settings_that_does_not_compile_is_said_to_the_user(tmp_
 
 
 def test_the_settings_hold_until_a_sensor_took_them(tmp_path: Path) -> None:
-    broker = FakeBroker(50, 0.1)
-    broker.sensor.commands = Deadly(broker.sensor)
+    broker = FakeBroker(50, 0.1, first=lambda sensor: setattr(sensor, "commands", Deadly(sensor)))
     with running_site(tmp_path, broker=broker) as site:
         until(lambda: len(site.broker.sensors) == 2)
         site.wait_for_flows()

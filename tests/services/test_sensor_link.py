@@ -169,8 +169,7 @@ def test_a_stream_that_nobody_takes_is_ended_and_bounded(site: Site, monkeypatch
 
 
 def test_a_sensor_that_compiles_is_waited_for(tmp_path: Path) -> None:
-    broker = FakeBroker(50, 0.1)
-    broker.sensor.compiling = True
+    broker = FakeBroker(50, 0.1, first=lambda sensor: setattr(sensor, "compiling", True))
     with running_site(tmp_path, broker=broker) as site:
         until(lambda: (site.house.mirror.progress or {}).get("text") == "decoding")
         with pytest.raises(CommandError, match="decoding, 2 of 8") as refused:
