@@ -17,7 +17,7 @@ from app.enrich.services import service_name
 from app.flow.community_id import community_id
 from app.model.fields import CONNECTIONS
 from app.model.layers import CONN_STATES, ENDINGS, protocol_name
-from app.services.flow_mirror import DIRECTIONS, FlowView
+from app.services.flow_mirror import DIRECTIONS, FlowView, take
 from app.services.timestamps import rfc3339
 from app.wire.addresses import format_address
 
@@ -67,7 +67,7 @@ class Rows:
 
     @classmethod
     def of(cls, view: FlowView, chosen: NDArray[Any], interfaces: Sequence[str] = ()) -> Rows:
-        return cls(view.flows[chosen], view.derived[chosen], interfaces)
+        return cls(take(view.flows, chosen), take(view.derived, chosen), interfaces)
 
     def __len__(self) -> int:
         return len(self.flows)

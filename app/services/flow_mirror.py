@@ -36,6 +36,16 @@ DERIVED_DTYPE: Final = np.dtype(
 )
 
 
+def opaque(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """The same memory without its fields: NumPy copies such rows whole, ten times faster than field by field."""
+    return rows.view(np.dtype((np.void, rows.dtype.itemsize)))
+
+
+def take(rows: NDArray[np.void], places: NDArray[np.intp]) -> NDArray[np.void]:
+    """A copy of some rows."""
+    return opaque(rows).take(places).view(rows.dtype)
+
+
 @dataclass(frozen=True, slots=True)
 class FlowView:
     """All flows at one moment; `flows` is FLOW_DTYPE, `derived` DERIVED_DTYPE, same length. Read only."""
@@ -91,7 +101,7 @@ class FlowMirror:
         self.version += 1
         self._view = None
         _, last = np.unique(changed["flow_id"][::-1], return_index=True)
-        changed = changed[np.sort(len(changed) - 1 - last)]
+        changed = take(changed, np.sort(len(changed) - 1 - last))
         ids = changed["flow_id"].tolist()
         row_of = self._row_of
         new = [i for i, flow_id in enumerate(ids) if flow_id not in row_of]
@@ -101,7 +111,7 @@ class FlowMirror:
         rows = np.fromiter((row_of[flow_id] for flow_id in ids), np.intp, len(ids))
         was_ended = self._flows["ended"][rows] != 0
         was_ended[new] = False
-        self._flows[rows] = changed
+        opaque(self._flows)[rows] = opaque(changed)
         self._derived["version"][rows] = self.version
         self._derive(rows)
         if new:
@@ -114,7 +124,7 @@ class FlowMirror:
         """The flows as they are now; the same object until something changes."""
         if self._view is None:
             rows = np.sort(np.fromiter(self._row_of.values(), np.intp, len(self._row_of)))
-            flows, derived = self._flows[rows], self._derived[rows]
+            flows, derived = take(self._flows, rows), take(self._derived, rows)
             flows.flags.writeable = derived.flags.writeable = False
             self._view = FlowView(flows, derived, self.version)
         return self._view
@@ -127,12 +137,14 @@ class FlowMirror:
         size = old
         while size - old < missing:
             size *= 2
-        self._flows = np.concatenate([self._flows, np.zeros(size - old, FLOW_DTYPE)])
-        self._derived = np.concatenate([self._derived, np.zeros(size - old, DERIVED_DTYPE)])
+        flows, derived = np.zeros(size, FLOW_DTYPE), np.zeros(size, DERIVED_DTYPE)
+        opaque(flows)[:old] = opaque(self._flows)
+        opaque(derived)[:old] = opaque(self._derived)
+        self._flows, self._derived = flows, derived
         self._free[:0] = range(size - 1, old - 1, -1)
 
     def _derive(self, rows: NDArray[np.intp]) -> None:
-        flows = self._flows[rows]
+        flows = take(self._flows, rows)
         src_own, dst_own = self._is_own(flows, "src"), self._is_own(flows, "dst")
         # Where neither end is this machine, the border is that of the private networks (ECS network.direction).
         neither = ~(src_own | dst_own)
@@ -152,7 +164,7 @@ class FlowMirror:
         return found
 
     def _count_pairs(self, rows: NDArray[np.intp]) -> None:
-        flows, k = self._flows[rows], self._keys
+        flows, k = take(self._flows, rows), self._keys
         pair = flows["src_hi"] * k[0]  # unsigned arithmetic wraps, which is what a hash wants
         pair = (pair ^ flows["src_lo"]) * k[1]
         pair = (pair ^ (pair >> np.uint64(29)) ^ flows["dst_hi"]) * k[2]

@@ -81,7 +81,7 @@ def select(view: FlowView, request: PageRequest, interfaces: Sequence[str], now_
         matched = np.flatnonzero(query.mask(query_rows(rows), now_ns))
     if request.conditions:
         matched = _filter(rows, matched, request.conditions)
-    rows = Rows(view.flows[matched], view.derived[matched], interfaces)
+    rows = Rows.of(view, matched, interfaces)
     if query is not None and query.sort_keys and not request.sort and request.cursor is None:
         order = query.order(query_rows(rows))[request.offset : request.offset + request.limit]
         return Page(matched[order], len(matched), None)
