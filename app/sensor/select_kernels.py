@@ -6,7 +6,6 @@ done. A flow that has just begun gets its first allowance here, so Python is not
 
 from __future__ import annotations
 
-import numpy as np
 from numba import from_dtype, int64, njit, types
 
 from app.flow import layout as at
@@ -24,7 +23,12 @@ CHOSEN_COLUMNS = 5
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 SIGNATURE = types.intp(
-    from_dtype(PACKET_DTYPE)[::1], types.intp, types.int64[:, ::1], types.uint8[::1], types.int64[:, ::1], types.int64[::1]
+    from_dtype(PACKET_DTYPE)[::1],
+    types.intp,
+    types.int64[:, ::1],
+    types.uint8[::1],
+    types.int64[:, ::1],
+    types.int64[::1],
 )
 
 

@@ -1,0 +1,76 @@
+"""Facts as rows of the JSON document of `analyze --json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.dpi.facts import DnsTransaction, HttpTransaction, TlsClientHello, TlsServerHello
+from app.model.timestamps import rfc3339
+from app.wire.card_mask import masked
+
+
+def masked_text(text: str | None) -> str | None:
+    """Card numbers in captured text are never shown."""
+    if text is None:
+        return None
+    hidden = masked(text.encode("utf-8", "surrogateescape"))[0]
+    return hidden.decode("utf-8", "replace")
+
+
+def dns_document(fact: DnsTransaction) -> dict[str, Any]:
+    return {
+        "timestamp": rfc3339(fact.ts),
+        "flow_id": str(fact.flow_id),
+        "client": fact.client,
+        "server": fact.server,
+        "query": fact.query,
+        "type": fact.type,
+        "rcode": fact.rcode,
+        "answers": [f"{answer.type} {answer.value}" for answer in fact.answers],
+        "ttl": min((answer.ttl for answer in fact.answers), default=None),
+        "latency_ms": None if fact.latency_ns is None else fact.latency_ns / 1e6,
+        "transport": fact.transport,
+        "kind": fact.kind,
+    }
+
+
+def tls_document(hello: TlsClientHello, answer: TlsServerHello | None) -> dict[str, Any]:
+    """One client hello, with what the server answered to it."""
+    certificate = answer.certificates[0] if answer is not None and answer.certificates else None
+    return {
+        "timestamp": rfc3339(hello.ts),
+        "flow_id": str(hello.flow_id),
+        "transport": hello.transport,
+        "server_name": hello.server_name,
+        "version": answer.version if answer is not None else hello.version,
+        "offered_version": hello.version,
+        "cipher": answer.cipher if answer is not None else None,
+        "alpn": hello.alpn,
+        "ja3": hello.ja3,
+        "ja4": hello.ja4,
+        "ech": hello.ech,
+        "quic_version": hello.quic_version,
+        "subject": certificate.subject if certificate else None,
+        "issuer": certificate.issuer if certificate else None,
+        "not_before": rfc3339(certificate.not_before) if certificate else None,
+        "not_after": rfc3339(certificate.not_after) if certificate else None,
+        "self_signed": certificate.self_signed if certificate else None,
+        "names": certificate.names if certificate else None,
+    }
+
+
+def http_document(fact: HttpTransaction) -> dict[str, Any]:
+    return {
+        "timestamp": rfc3339(fact.ts),
+        "flow_id": str(fact.flow_id),
+        "method": fact.method,
+        "host": fact.host,
+        "uri": masked_text(fact.uri),
+        "version": fact.version,
+        "user_agent": masked_text(fact.user_agent),
+        "status": fact.status,
+        "content_type": fact.content_type,
+        "response_length": fact.response_length,
+        "latency_ms": None if fact.latency_ns is None else fact.latency_ns / 1e6,
+        "username": fact.username,
+    }

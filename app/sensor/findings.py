@@ -1,0 +1,116 @@
+"""What inspectors found, kept for those who ask: lists by kind, and per flow what it is. Bounded; what falls off the end is counted."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.dpi.application import Application
+from app.dpi.facts import (
+    CleartextLogin,
+    DnsTransaction,
+    Fact,
+    HostName,
+    HttpTransaction,
+    Recognized,
+    TlsClientHello,
+    TlsServerHello,
+)
+
+MAX_LISTED: Final = 50_000  # of each kind
+
+
+@dataclass(slots=True)
+class FlowFindings:
+    """What is known of one flow."""
+
+    app: str | None = None
+    category: str | None = None
+    app_source: str | None = None
+    server_name: str | None = None
+    server_name_source: str | None = None  # tls, http, quic, dtls, ndpi
+    ja3: str | None = None
+    ja4: str | None = None
+    tls_version: str | None = None
+    alpn: str | None = None
+    protocol: str | None = None  # recognised by content
+
+
+class Findings:
+    """Facts of one capture. `limit`: how many of each kind are kept; None = all (a file that is analysed)."""
+
+    def __init__(self, limit: int | None = MAX_LISTED) -> None:
+        self._limit = limit
+        self.dns: deque[DnsTransaction] = deque(maxlen=limit)
+        self.client_hellos: deque[TlsClientHello] = deque(maxlen=limit)
+        self.server_hellos: deque[TlsServerHello] = deque(maxlen=limit)
+        self.http: deque[HttpTransaction] = deque(maxlen=limit)
+        self.logins: deque[CleartextLogin] = deque(maxlen=limit)
+        self.hosts: deque[HostName] = deque(maxlen=limit)
+        self.flows: dict[int, FlowFindings] = {}
+        self.changed: set[int] = set()  # flows with something new since the last `take_changed`
+        self.forgotten = 0
+
+    def take(self, fact: Fact) -> None:
+        """Sort one fact in."""
+        if isinstance(fact, DnsTransaction):
+            self._keep(self.dns, fact)
+        elif isinstance(fact, TlsClientHello):
+            self._keep(self.client_hellos, fact)
+            self._hello(fact)
+        elif isinstance(fact, TlsServerHello):
+            self._keep(self.server_hellos, fact)
+            flow = self._flow(fact.flow_id)
+            flow.tls_version = fact.version
+        elif isinstance(fact, HttpTransaction):
+            self._keep(self.http, fact)
+            flow = self._flow(fact.flow_id)
+            flow.protocol = flow.protocol or "http"
+            if fact.host and flow.server_name is None:
+                flow.server_name, flow.server_name_source = fact.host, "http"
+        elif isinstance(fact, Recognized):
+            flow = self._flow(fact.flow_id)
+            flow.protocol = fact.protocol
+        elif isinstance(fact, CleartextLogin):
+            self._keep(self.logins, fact)
+        else:
+            self._keep(self.hosts, fact)
+
+    def application(self, flow_id: int, application: Application) -> None:
+        """The classifier's word on a flow."""
+        flow = self._flow(flow_id)
+        flow.app, flow.category, flow.app_source = application.name, application.category, application.source
+        if flow.server_name is None and application.server_name:
+            flow.server_name, flow.server_name_source = application.server_name, "ndpi"
+
+    def forget(self, flow_id: int) -> None:
+        """The flow has been told of and will not be asked for again."""
+        self.flows.pop(flow_id, None)
+
+    def take_changed(self) -> list[tuple[int, FlowFindings]]:
+        """Flows with something new, once."""
+        changed = [(flow_id, self.flows[flow_id]) for flow_id in self.changed if flow_id in self.flows]
+        self.changed.clear()
+        return changed
+
+    def _hello(self, fact: TlsClientHello) -> None:
+        flow = self._flow(fact.flow_id)
+        flow.ja3, flow.ja4 = fact.ja3, fact.ja4
+        flow.tls_version = flow.tls_version or fact.version
+        flow.alpn = ",".join(fact.alpn) or None
+        flow.protocol = fact.transport
+        if fact.server_name:
+            flow.server_name, flow.server_name_source = fact.server_name, fact.transport
+
+    def _flow(self, flow_id: int) -> FlowFindings:
+        self.changed.add(flow_id)
+        flow = self.flows.get(flow_id)
+        if flow is None:
+            flow = self.flows[flow_id] = FlowFindings()
+        return flow
+
+    def _keep(self, kept: deque[Any], fact: Fact) -> None:
+        if self._limit is not None and len(kept) >= self._limit:
+            self.forgotten += 1
+        kept.append(fact)

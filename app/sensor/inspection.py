@@ -1,0 +1,243 @@
+"""The stage behind the flow table: payload of flows that somebody still wants to read goes to inspectors, and their facts come back.
+
+Kernels choose the packets (`app.sensor.select_kernels`), so Python sees the first payloads of each flow and the streams that an inspector reads on, nothing
+else. Memory is bounded per flow, by a common budget of reassembly, and by the number of flows looked at; live capture also bounds the time per tick. What
+was left out is counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.dpi.facts import Fact
+from app.dpi.inspector import FlowContext, Inspector, Recognizer
+from app.dpi.reassembly import ReassemblyBudget, TcpStream
+from app.flow.table import FlowTable
+from app.sensor import select_kernels as kernels
+from app.wire.addresses import format_address
+
+MAX_FLOWS: Final = 65_536  # flows that are being looked at
+REASSEMBLY_BYTES: Final = 32 << 20  # held out of order, all flows together
+RECOGNITION_BYTES: Final = 4096  # of one direction, in which a protocol has to show itself
+RECOGNITION_DATAGRAMS: Final = 4  # of a UDP flow
+FIN, SYN, ACK = 1, 2, 16
+TCP: Final = 6
+
+
+class InspectedFlow:
+    """What is remembered of a flow while it is looked at."""
+
+    __slots__ = ("context", "held", "inspector", "slot", "streams", "tries")
+
+    def __init__(self, context: FlowContext, slot: int) -> None:
+        self.context = context
+        self.slot = slot
+        self.inspector: Inspector | None = None
+        self.streams: list[TcpStream] | None = None
+        self.held: list[bytearray] = [
+            bytearray(),
+            bytearray(),
+        ]  # first bytes of both directions, until somebody recognises them
+        self.tries = 0
+
+
+class Inspection:
+    """All flows under inspection of one capture. Facts go to `sink` as they are found."""
+
+    def __init__(
+        self,
+        sink: Callable[[Fact], None],
+        tcp: Sequence[Recognizer],
+        udp: Sequence[Recognizer],
+        capacity: int,
+        seconds_per_tick: float | None = None,
+    ) -> None:
+        self._sink = sink
+        self._recognizers = {TCP: tuple(tcp), 17: tuple(udp)}
+        self._wanted = np.zeros(capacity, np.uint8)
+        self._chosen = np.zeros((0, kernels.CHOSEN_COLUMNS), np.int64)
+        self._skipped = np.zeros(1, np.int64)
+        self._flows: dict[int, InspectedFlow] = {}  # by flow id
+        self._budget = ReassemblyBudget(REASSEMBLY_BYTES)
+        self._seconds_per_tick = seconds_per_tick
+        self._deadline = float("inf")
+        self.bytes_read = 0
+        self.flows_passed_over = 0  # begun while there was no time or room for them
+        self.failures = 0  # inspectors that raised: a defect, but never the end of the capture
+        self.next_tick()
+
+    @property
+    def bytes_skipped(self) -> int:
+        """Payload of TCP and UDP that no inspector was shown."""
+        return int(self._skipped[0])
+
+    @property
+    def active(self) -> int:
+        return len(self._flows)
+
+    def next_tick(self) -> None:
+        """A new allowance of time (live capture)."""
+        if self._seconds_per_tick is not None:
+            self._deadline = time.monotonic() + self._seconds_per_tick
+
+    def take(
+        self, data: NDArray[np.uint8], packets: NDArray[np.void], flow_ids: NDArray[np.uint64], table: FlowTable
+    ) -> None:
+        """Look at the packets of a decoded block that are wanted. `data`: the block's buffer."""
+        n = len(packets)
+        if len(self._chosen) < n:
+            self._chosen = np.zeros((n, kernels.CHOSEN_COLUMNS), np.int64)
+        count = kernels.select(packets, n, table.rows, self._wanted, self._chosen, self._skipped)
+        if not count:
+            return
+        chosen = self._chosen[:count]
+        rows = packets[chosen[:, kernels.PLACE]]
+        ids = flow_ids[chosen[:, kernels.PLACE]].tolist()
+        columns = zip(
+            chosen.tolist(),
+            ids,
+            rows["flow"].tolist(),
+            rows["ts"].tolist(),
+            rows["seq"].tolist(),
+            rows["ack"].tolist(),
+            rows["tcp_flags"].tolist(),
+            rows["payload_len"].tolist(),
+            strict=True,
+        )
+        buffer = data.data
+        for k, ((_, direction, first, last, new), flow_id, slot, ts, seq, ack, flags, length) in enumerate(columns):
+            flow = self._flows.get(flow_id)
+            if flow is None:
+                if not new or not self._begin_allowed():
+                    self._pass_over(slot, new)
+                    continue
+                flow = self._begin(flow_id, slot, rows[k], direction)
+            payload = bytes(buffer[first:last])
+            self.bytes_read += last - first
+            try:
+                if flow.streams is not None:
+                    stream = flow.streams[direction]
+                    stream.segment(seq, payload, bool(flags & SYN), bool(flags & FIN), ts, length)
+                    other = flow.streams[1 - direction]
+                    if flags & ACK and other.waiting:
+                        other.acknowledged(ack, ts)
+                elif payload:
+                    self._datagram(flow, direction, payload, ts)
+            except Exception:  # an inspector's defect must not stop the capture; it is counted, and the tests forbid it
+                self.failures += 1
+                self._finish(flow)
+
+    def ended(self, flow_id: int, ts: int) -> None:
+        """The flow table has ended a flow: what its inspector still holds is told."""
+        flow = self._flows.pop(flow_id, None)
+        if flow is None:
+            return
+        flow.slot = -1  # the row may belong to another flow by now
+        try:
+            for stream in flow.streams or ():
+                stream.flush()
+            if flow.inspector is not None:
+                flow.inspector.close(ts)
+        except Exception:  # as above
+            self.failures += 1
+        for stream in flow.streams or ():
+            stream.stop()
+
+    def _begin_allowed(self) -> bool:
+        return len(self._flows) < MAX_FLOWS and time.monotonic() < self._deadline
+
+    def _pass_over(self, slot: int, new: int) -> None:
+        self._wanted[slot] = 0
+        if new:
+            self.flows_passed_over += 1
+
+    def _begin(self, flow_id: int, slot: int, p: np.void, direction: int) -> InspectedFlow:
+        version, protocol = int(p["ip_version"]), int(p["protocol"])
+        ends = [
+            (format_address(int(p[f"{end}_hi"]), int(p[f"{end}_lo"]), version) or "", int(p[f"{end}_port"]))
+            for end in ("src", "dst")
+        ]
+        if direction:
+            ends.reverse()
+        context = FlowContext(flow_id, protocol, *ends[0], *ends[1], self._sink)
+        flow = InspectedFlow(context, slot)
+        if protocol == TCP:
+            flow.streams = [self._stream(flow, way) for way in (0, 1)]
+        self._flows[flow_id] = flow
+        return flow
+
+    def _stream(self, flow: InspectedFlow, direction: int) -> TcpStream:
+        return TcpStream(
+            lambda data, ts: self._in_order(flow, direction, data, ts),
+            lambda length: self._gap(flow, direction, length),
+            budget=self._budget,
+        )
+
+    def _in_order(self, flow: InspectedFlow, direction: int, data: bytes, ts: int) -> None:
+        """Bytes of a TCP stream: to the inspector, or kept until one recognises them."""
+        if flow.inspector is not None:
+            if not flow.inspector.data(direction, data, ts):
+                self._inspector_done(flow)
+            return
+        held = flow.held[direction]
+        held += data
+        inspector = self._recognize(flow, direction, bytes(held))
+        if inspector is None:
+            if len(held) >= RECOGNITION_BYTES:
+                self._finish(flow)
+            return
+        flow.inspector = inspector
+        if flow.slot >= 0:
+            self._wanted[flow.slot] = kernels.ALL
+        # The other direction may have spoken first without being recognised: it comes first.
+        for way in (1 - direction, direction):
+            first, flow.held[way] = bytes(flow.held[way]), bytearray()
+            if first and flow.inspector is not None and not flow.inspector.data(way, first, ts):
+                self._inspector_done(flow)
+
+    def _gap(self, flow: InspectedFlow, direction: int, length: int) -> None:
+        if flow.inspector is None:
+            flow.held[direction].clear()
+        elif not flow.inspector.gap(direction, length):
+            self._inspector_done(flow)
+
+    def _datagram(self, flow: InspectedFlow, direction: int, payload: bytes, ts: int) -> None:
+        if flow.inspector is None:
+            flow.inspector = self._recognize(flow, direction, payload)
+            if flow.inspector is None:
+                flow.tries += 1
+                if flow.tries >= RECOGNITION_DATAGRAMS:
+                    self._finish(flow)
+                return
+            self._wanted[flow.slot] = kernels.ALL
+        if not flow.inspector.data(direction, payload, ts):
+            self._inspector_done(flow)
+
+    def _recognize(self, flow: InspectedFlow, direction: int, data: bytes) -> Inspector | None:
+        for recognizer in self._recognizers[flow.context.protocol]:
+            inspector = recognizer(flow.context, direction, data)
+            if inspector is not None:
+                return inspector
+        return None
+
+    def _inspector_done(self, flow: InspectedFlow) -> None:
+        """An inspector has what it wants. A connection that changes its protocol (STARTTLS, CONNECT) is recognised anew."""
+        flow.inspector = None
+        notes = flow.context.notes
+        if notes.pop("starttls", False) or notes.pop("tunnel", False):
+            flow.held = [bytearray(), bytearray()]
+            return
+        self._finish(flow)
+
+    def _finish(self, flow: InspectedFlow) -> None:
+        """Nobody wants more of this flow."""
+        for stream in flow.streams or ():
+            stream.stop()
+        if flow.slot >= 0:
+            self._wanted[flow.slot] = 0
+        self._flows.pop(flow.context.flow_id, None)
