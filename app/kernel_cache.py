@@ -1,7 +1,8 @@
-"""Where numba keeps the compiled kernels: one directory per state of their sources.
+"""Where the compiled kernels are kept: one directory per state of their sources.
 
-numba's own key is the modification time of the file that holds a function; it does not see that a helper inlined from another file has
-changed. So the directory's name carries a digest of all sources that kernels are made of. Standard library only: this runs before numba.
+Its name carries a digest of all sources that kernels are made of. `app.native` keeps its objects in it, and numba, where it is used in place of them,
+its own cache: numba's key is the modification time of the file that holds a function, which does not see a change in what is inlined from
+another file. Standard library only: this runs before numba.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from typing import Final
 VARIABLE: Final = "NUMBA_CACHE_DIR"
 _APP: Final = Path(__file__).resolve().parent
 # Kernels, and the tables of constants and layouts that are compiled into them.
-_PATTERNS: Final = ("*/*_kernels.py", "wire/bpf.py", "wire/codes.py", "wire/records.py", "flow/layout.py", "model/*.py")
+_PATTERNS: Final = (
+    "*/*_kernels.py",
+    "*/*layout.py",
+    "wire/codes.py",
+    "wire/records.py",
+    "model/*.py",
+    "native/*.py",
+)
 
 
 def digest() -> str:

@@ -18,7 +18,7 @@ _PROBE: Final = """
 import json, time
 from app.sensor.kernels_warm import compile_all
 begin = time.perf_counter()
-import numpy, numba
+import numpy
 ready = time.perf_counter()
 compile_all(lambda done, total, text: None)
 print(json.dumps({"imports_s": ready - begin, "kernels_s": time.perf_counter() - ready}))
@@ -26,7 +26,7 @@ print(json.dumps({"imports_s": ready - begin, "kernels_s": time.perf_counter() -
 
 
 def _probe(cache: str, core: int) -> dict[str, float]:
-    """One process that imports numpy and numba, then compiles or loads all kernels of the sensor."""
+    """One process that imports numpy, then compiles or loads all kernels of the sensor."""
     command = ["taskset", "-c", str(core), sys.executable, "-c", _PROBE]
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True)

@@ -24,7 +24,17 @@ FLOORS = {
     "api": 8, "live": 8, "terminal": 8,
 }  # fmt: skip
 # Beside the floors; what they may import is said below where it matters.
-SIDE_STAIRS = {"concurrency", "launcher", "privileges", "broker", "kernel_cache", "server", "__main__", "__init__"}
+SIDE_STAIRS = {
+    "concurrency",
+    "launcher",
+    "privileges",
+    "broker",
+    "kernel_cache",
+    "native",
+    "server",
+    "__main__",
+    "__init__",
+}
 # A command is a process of its own: it opens what needs rights like the broker, and gives the rights up like the launcher.
 COMMANDS = {"capture/command.py"}
 MAX_LINES = 400
@@ -41,8 +51,8 @@ STDLIB_ONLY = (
 )
 HOMES = {
     "eventlet": ("concurrency.py",),
-    "numba": ("wire/", "flow/", "stats/", "capture/", "sensor/"),
-    "llvmlite": ("wire/", "flow/", "stats/", "capture/", "sensor/"),
+    "numba": ("native/", "wire/", "flow/", "stats/", "capture/", "sensor/"),
+    "llvmlite": ("native/", "wire/", "flow/", "stats/", "capture/", "sensor/"),
     "scapy": ("dissect/", "capture/"),
     "flask": ("__init__.py", "server.py", "api/", "live/", "security/"),
     "flask_socketio": ("__init__.py", "server.py", "live/"),
@@ -110,7 +120,7 @@ def test_packages_are_at_home(path):
         if top in HOMES and not for_types:
             assert name.startswith(HOMES[top]), f"{name}:{line} imports {top}; its home is {', '.join(HOMES[top])}"
         if top == "numba":
-            assert "kernel" in path.stem or path.stem == "bpf", f"{name}:{line}: numba only in kernels"
+            assert "kernel" in path.stem or name.startswith("native/"), f"{name}:{line}: numba only in kernels"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if name_of(path).startswith(STDLIB_ONLY)], ids=name_of)
@@ -124,6 +134,15 @@ def test_what_runs_with_privileges_is_standard_library_only(path):
             assert f"{reached}.py".startswith(STDLIB_ONLY) or f"{reached}/".startswith(STDLIB_ONLY), (
                 f"{name_of(path)}:{line} imports {module}"
             )
+
+
+def test_native_knows_kernels_by_name_only():
+    for path in FILES:
+        if name_of(path).startswith("native/"):
+            for module, line, _ in imports(path):
+                assert room(module) in (None, "native", "model", "kernel_cache", "privileges"), (
+                    f"{name_of(path)}:{line}"
+                )
 
 
 def test_web_and_sensor_are_strangers():

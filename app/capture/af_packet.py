@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.capture import packet_socket, ring_kernels
+from app.capture import packet_socket, ring_layout
 from app.capture.bpf_compile import Instruction
 from app.capture.ring import RETIRE_MS, Ring
 from app.capture.source import SourceInterface, SourceStatistics
@@ -64,7 +64,7 @@ class RingSource:
         self._snaplen = snaplen
         self._ring_bytes = max(ring_bytes // max(len(opened), 1), 1)
         self._promiscuous = promiscuous
-        self._table = np.zeros((MAX_INTERFACES, ring_kernels.COLUMNS), np.int64)
+        self._table = np.zeros((MAX_INTERFACES, ring_layout.COLUMNS), np.int64)
         self._rings: list[Ring] = []
         self._rows: dict[Ring, int] = {}  # the interface of a ring; not for "any"
         self._leaving: dict[Ring, float] = {}  # whose interface was removed, and when that was noticed
@@ -128,7 +128,7 @@ class RingSource:
         """Go on with an interface that is back, on a new socket. Raises CaptureError."""
         for index in sorted(self._gone):
             if self.interfaces[index].name == name:
-                self._table[index, ring_kernels.KERNEL_INDEX] = 0  # if this fails, "back" is said again
+                self._table[index, ring_layout.KERNEL_INDEX] = 0  # if this fails, "back" is said again
                 self._add(OpenedSocket(name, sock, program), index)
                 self._gone.discard(index)
                 self._happened(self.interfaces[index], "up")
@@ -204,7 +204,7 @@ class RingSource:
 
     def _meet(self, ring: Ring, position: int) -> None:
         """The first packet of an interface that "any" did not know; beyond the limit it takes the place of the last."""
-        at = position + ring_kernels.HEADER
+        at = position + ring_layout.HEADER
         kernel_index, hardware = struct.unpack("=iH", ring.data[at + 4 : at + 10].tobytes())
         try:
             name = socket.if_indextoname(kernel_index)
@@ -235,8 +235,8 @@ class RingSource:
                 self._happened(interface, "up" if up else "down")
         for index in self._gone:
             interface = self.interfaces[index]
-            if self._table[index, ring_kernels.KERNEL_INDEX] >= 0 and packet_socket.index_of(interface.name):
-                self._table[index, ring_kernels.KERNEL_INDEX] = -1  # said once
+            if self._table[index, ring_layout.KERNEL_INDEX] >= 0 and packet_socket.index_of(interface.name):
+                self._table[index, ring_layout.KERNEL_INDEX] = -1  # said once
                 self._events.append(InterfaceEvent(interface.name, "back"))
         self._check_any()
 
@@ -248,7 +248,7 @@ class RingSource:
         del self._leaving[ring]
         self._drop(ring)
         self._gone.add(index)
-        self._table[index, ring_kernels.KERNEL_INDEX] = 0
+        self._table[index, ring_layout.KERNEL_INDEX] = 0
         self._happened(self.interfaces[index], "gone")
 
     def _check_any(self) -> None:
@@ -260,7 +260,7 @@ class RingSource:
             for interface in self.interfaces:
                 if interface.index in named:
                     continue
-                number = int(self._table[interface.index, ring_kernels.KERNEL_INDEX])
+                number = int(self._table[interface.index, ring_layout.KERNEL_INDEX])
                 state = packet_socket.is_up(ring.socket, number)
                 if bool(state) != interface.up:
                     self._happened(interface, "up" if state else "down" if state is False else "gone")

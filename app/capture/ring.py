@@ -16,9 +16,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.capture import packet_socket, ring_kernels
+from app.capture import packet_socket, ring_layout
 from app.capture.bpf_compile import Instruction
 from app.model.errors import CaptureError
+from app.native.call import EACH_CALL
+from app.native.loader import kernel
 
 BLOCK_SIZE: Final = 1 << 20
 SMALL_BLOCK_SIZE: Final = 256 << 10
@@ -53,7 +55,8 @@ class Ring:
         self._walked: list[bool] = []  # read to its end, not yet given back
         self._current = 0
         self._left = 0  # packets of the current ring block that are still to be read
-        self._state = np.zeros(ring_kernels.STATE_SIZE, np.int64)
+        self._state = np.zeros(ring_layout.STATE_SIZE, np.int64)
+        self._walk_block = kernel("walk_ring_block").bind(*(EACH_CALL,) * 6, self._state)
         try:
             sock.setblocking(False)
             sock.setsockopt(packet_socket.SOL_PACKET, packet_socket.PACKET_VERSION, packet_socket.TPACKET_V3)
@@ -86,7 +89,7 @@ class Ring:
         """
         state, unknown = self._state, -1
         touched: list[int] = []
-        state[ring_kernels.COUNT] = 0
+        state[ring_layout.COUNT] = 0
         while len(touched) < most:
             block = self._current
             if not self._left:
@@ -94,23 +97,21 @@ class Ring:
                     break
                 start = block * self.block_size
                 packets, first = struct.unpack_from("=II", self._require(), start + _PACKETS)
-                state[ring_kernels.POSITION] = start + first
-                state[ring_kernels.LEFT] = packets
-            status = ring_kernels.walk_ring_block(
-                self.data, (block + 1) * self.block_size, table, rows, fixed, frames, state
-            )
-            self._left = int(state[ring_kernels.LEFT])
+                state[ring_layout.POSITION] = start + first
+                state[ring_layout.LEFT] = packets
+            status = self._walk_block(self.data, (block + 1) * self.block_size, table, rows, fixed, frames)
+            self._left = int(state[ring_layout.LEFT])
             self._users[block] += 1
             touched.append(block)
-            if status == ring_kernels.UNKNOWN_INTERFACE:
-                unknown = int(state[ring_kernels.POSITION])
+            if status == ring_layout.UNKNOWN_INTERFACE:
+                unknown = int(state[ring_layout.POSITION])
                 break
-            if status == ring_kernels.FULL:
+            if status == ring_layout.FULL:
                 break
             self._left = 0
             self._walked[block] = True
             self._current = (block + 1) % self.blocks
-        return int(state[ring_kernels.COUNT]), touched, unknown
+        return int(state[ring_layout.COUNT]), touched, unknown
 
     def ready(self) -> bool:
         """Is there a ring block to read?"""

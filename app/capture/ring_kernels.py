@@ -4,35 +4,30 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Final
 
 import numba
 import numpy as np
 from numba import types
 
+from app.capture.ring_layout import (
+    ADDRESS,
+    COUNT,
+    DAMAGED,
+    DONE,
+    FULL,
+    HEADER,
+    KERNEL_INDEX,
+    LEFT,
+    LINK_TYPE,
+    LOOPBACK,
+    POSITION,
+    UNKNOWN_INTERFACE,
+)
+from app.native.declare import kernel
 from app.wire.load_kernels import load16, load32
 from app.wire.records import FRAME_DTYPE
 
-# What a walk returns.
-DONE: Final = 0  # the ring block is read to its end
-FULL: Final = 1  # the array of frames is full
-UNKNOWN_INTERFACE: Final = 2  # the packet at the position came from an interface that is not in the table
-DAMAGED: Final = 3  # a header points out of its ring block: it is left
-
-# Places in the state array, in and out.
-POSITION: Final = 0
-LEFT: Final = 1  # packets of the ring block from the position on
-COUNT: Final = 2  # frames filled
-STATE_SIZE: Final = 3
-
-# Columns of the interface table.
-KERNEL_INDEX: Final = 0
-LINK_TYPE: Final = 1
-LOOPBACK: Final = 2
-COLUMNS: Final = 3
-
-HEADER: Final = 48  # tpacket3_hdr, aligned
-ADDRESS: Final = 20  # sockaddr_ll
 _VLAN_VALID: Final = 1 << 4
 _TPID_VALID: Final = 1 << 6
 _OUTGOING: Final = 4
@@ -44,7 +39,6 @@ _BYTES: Final = types.Array(types.uint8, 1, "C")
 _LONGS: Final = types.Array(types.int64, 1, "C")
 _TABLE: Final = types.Array(types.int64, 2, "C")
 _FRAMES: Final = numba.from_dtype(FRAME_DTYPE)[::1]
-_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
 @numba.njit(inline="always")
@@ -63,7 +57,7 @@ def _u16(data, offset):
     return ((value & 0xFF) << 8) | (value >> 8)
 
 
-@numba.njit(types.int64(_BYTES, types.int64, _TABLE, types.int64, types.int64, _FRAMES, _LONGS), **_OPTIONS)
+@kernel(types.int64(_BYTES, types.int64, _TABLE, types.int64, types.int64, _FRAMES, _LONGS))
 def walk_ring_block(data, end, table, rows, fixed, frames, state):
     """Packets of the ring block that ends at `end`, from state[POSITION] on, into frames from state[COUNT] on.
 

@@ -87,3 +87,8 @@ PAIRS: Final = 3
 PAIRS_LOST: Final = 4
 PAIRS_LEAST: Final = 5
 ROLL_UP_COUNTERS: Final = 8
+RTT_SAMPLES: Final = 1024  # the last handshake RTTs, kept in a ring
+
+# hosts[row, …] and pairs[row, …] of the roll-ups
+H_HI, H_LO, H_USED, H_PACKETS_OUT, H_PACKETS_IN, H_BYTES_OUT, H_BYTES_IN = range(7)
+P_A_HI, P_A_LO, P_B_HI, P_B_LO, P_USED, P_PACKETS, P_BYTES = range(7)

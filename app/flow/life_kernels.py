@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numba import int64, njit
+from numba import int64, njit, types
 
 from app.flow import layout as at
 from app.flow.index_kernels import hash_key, remove
 from app.flow.record_kernels import write_record
+from app.native.declare import stack_array
 from app.wire.load_kernels import prefetch
 
 A_HI, A_LO, B_HI, B_LO, KEY, TUNNEL = at.A_HI, at.A_LO, at.B_HI, at.B_LO, at.KEY, at.TUNNEL
@@ -32,6 +32,7 @@ NEVER_SILENT = (1 << 63) - 1
 TURNED_ROUND = 94  # '^' in the history
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
+_victims = stack_array((EVICTION_BATCH,), types.int64)
 
 
 @njit(forceinline=True, **_OPTIONS)
@@ -82,7 +83,7 @@ def evict(index, rows, tcp, rolled, free, meta, ended, ended_rolled, seeds, want
     """End up to `wanted` flows to make room. Their index lines are asked for before the first of them is taken out."""
     capacity = len(rows)
     mask = int64(len(index) - 1)
-    victims = np.empty(EVICTION_BATCH, np.int64)
+    victims = _victims()
     n = 0
     for _ in range(wanted):
         hand = meta[HAND]

@@ -1,28 +1,12 @@
-"""Rows of the table to `FLOW` records: what leaves the sensor.
-
-`RECORD` is `FLOW_DTYPE` with the 24 history letters as three integers, because the compiled code writes integers; both have the same bytes.
-"""
+"""Rows of the table to `FLOW` records: what leaves the sensor."""
 
 from __future__ import annotations
-
-from typing import Final
 
 import numpy as np
 from numba import int64, njit, uint64
 
 from app.flow import layout as at
-from app.model.columns import FLOW
 from app.model.layers import CONN_STATES
-
-RECORD: Final = np.dtype(
-    [
-        pair
-        for name, kind in FLOW
-        for pair in (
-            [("history_0", "<u8"), ("history_1", "<u8"), ("history_2", "<u8")] if name == "history" else [(name, kind)]
-        )
-    ]
-)
 
 _CODE = {name: i for i, name in enumerate(CONN_STATES)}
 OTH, S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR = range(len(CONN_STATES))

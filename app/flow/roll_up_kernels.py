@@ -7,11 +7,11 @@ Flows are taken in groups: find the three rows of each and ask for their cache l
 
 from __future__ import annotations
 
-import numpy as np
 from numba import from_dtype, int64, njit, types, uint64
 
 from app.flow import layout as at
-from app.flow.record_kernels import RECORD
+from app.flow.record_layout import RECORD
+from app.native.declare import kernel, stack_array
 from app.wire.load_kernels import multiply_high, prefetch
 
 KEY, PACKETS, BYTES, FLOW_ID, STATE = at.KEY, at.PACKETS, at.BYTES, at.FLOW_ID, at.STATE
@@ -26,13 +26,16 @@ HOSTS, HOSTS_LOST, HOSTS_LEAST, PAIRS, PAIRS_LOST, PAIRS_LEAST = (
     at.PAIRS_LOST,
     at.PAIRS_LEAST,
 )
-H_HI, H_LO, H_USED, H_PACKETS_OUT, H_PACKETS_IN, H_BYTES_OUT, H_BYTES_IN = range(7)
-P_A_HI, P_A_LO, P_B_HI, P_B_LO, P_USED, P_PACKETS, P_BYTES = range(7)
+H_HI, H_LO, H_USED, H_PACKETS_OUT, H_PACKETS_IN = at.H_HI, at.H_LO, at.H_USED, at.H_PACKETS_OUT, at.H_PACKETS_IN
+H_BYTES_OUT, H_BYTES_IN = at.H_BYTES_OUT, at.H_BYTES_IN
+P_A_HI, P_A_LO, P_B_HI, P_B_LO = at.P_A_HI, at.P_A_LO, at.P_B_HI, at.P_B_LO
+P_USED, P_PACKETS, P_BYTES = at.P_USED, at.P_PACKETS, at.P_BYTES
 GROUP = 32
 FIELDS = 10  # of a flow in the scratch: endpoints 4, packets 2, bytes 2, place in the ports, spare
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 _I64_2D = types.int64[:, ::1]
+_scratch = stack_array((GROUP, FIELDS), types.int64)
 
 
 @njit(forceinline=True, **_OPTIONS)
@@ -147,11 +150,11 @@ ACTIVE_SIGNATURE = types.void(
 )
 
 
-@njit(ACTIVE_SIGNATURE, cache=True, **_OPTIONS)
+@kernel(ACTIVE_SIGNATURE)
 def add_active(since, rows, rolled, meta, hosts, pairs, ports, counters):
     """Count the active flows that changed in tick `since` or later, and remember in `rolled` that they are counted."""
     tick = meta[TICK] & CHANGED_MASK
-    scratch = np.empty((GROUP, FIELDS), np.int64)
+    scratch = _scratch()
     n = 0
     for r in range(meta[HIGH_WATER]):
         if rows[r, FLOW_ID] == 0:
@@ -193,10 +196,10 @@ def add_active(since, rows, rolled, meta, hosts, pairs, ports, counters):
 ENDED_SIGNATURE = types.void(from_dtype(RECORD)[::1], types.intp, _I64_2D, _I64_2D, _I64_2D, _I64_2D, types.int64[::1])
 
 
-@njit(ENDED_SIGNATURE, cache=True, **_OPTIONS)
+@kernel(ENDED_SIGNATURE)
 def add_ended(records, count, rolled, hosts, pairs, ports, counters):
     """Count what ended flows gained since they were last counted (rolled: int64[n, 4], in the table's order of endpoints)."""
-    scratch = np.empty((GROUP, FIELDS), np.int64)
+    scratch = _scratch()
     n = 0
     for k in range(count):
         f = records[k]
@@ -235,7 +238,7 @@ def add_ended(records, count, rolled, hosts, pairs, ports, counters):
 RESTORE_SIGNATURE = types.void(_I64_2D, _I64_2D, types.int64[::1])
 
 
-@njit(RESTORE_SIGNATURE, cache=True, **_OPTIONS)
+@kernel(RESTORE_SIGNATURE)
 def restore_hosts(kept, hosts, counters):
     """Put rows back into an emptied table; the counter HOSTS_LEAST must be below all of them."""
     for k in range(len(kept)):
@@ -244,7 +247,7 @@ def restore_hosts(kept, hosts, counters):
             hosts[i, c] = kept[k, c]
 
 
-@njit(RESTORE_SIGNATURE, cache=True, **_OPTIONS)
+@kernel(RESTORE_SIGNATURE)
 def restore_pairs(kept, pairs, counters):
     for k in range(len(kept)):
         i = pair_slot(

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.flow import layout
-from app.flow import roll_up_kernels as kernels
 from app.flow.memory import page_aligned
-from app.flow.record_kernels import RECORD
+from app.flow.record_layout import RECORD
 from app.flow.table import FlowTable
+from app.native.call import EACH_CALL
+from app.native.loader import kernel
 
 CAPACITY: Final = 1 << 16  # rows of each table; half of them are used at most
 
@@ -24,6 +25,9 @@ class RollUps:
         self._pairs: NDArray[np.int64] = page_aligned((capacity, 8), np.int64)
         self._ports = np.zeros((2 * 65536, 2), np.int64)
         self._counters = np.zeros(layout.ROLL_UP_COUNTERS, np.int64)
+        kept = (self._hosts, self._pairs, self._ports, self._counters)
+        self._add_active = kernel("add_active").bind(*(EACH_CALL,) * 4, *kept)
+        self._add_ended = kernel("add_ended").bind(*(EACH_CALL,) * 3, *kept)
         self._dropped = [0, 0]  # hosts, conversations that a pruning dropped
         self._empty = True
 
@@ -37,9 +41,7 @@ class RollUps:
     def add_active(self, table: FlowTable, since_tick: int) -> None:
         """Count what the active flows gained since they were last counted; `since_tick`: no flow changed earlier without being counted."""
         self._empty = False
-        kernels.add_active(
-            since_tick, table.rows, table.rolled, table.meta, self._hosts, self._pairs, self._ports, self._counters
-        )
+        self._add_active(since_tick, table.rows, table.rolled, table.meta)
         # A host that grows slowly gets its chance in time.
         self._counters[layout.HOSTS_LEAST] //= 2
         self._counters[layout.PAIRS_LEAST] //= 2
@@ -47,30 +49,28 @@ class RollUps:
 
     def add_ended(self, records: NDArray[np.void], rolled: NDArray[np.int64]) -> None:
         self._empty = False
-        kernels.add_ended(
-            records.view(RECORD), len(records), rolled, self._hosts, self._pairs, self._ports, self._counters
-        )
+        self._add_ended(records.view(RECORD), len(records), rolled)
         self._prune()
 
     def _prune(self) -> None:
         """A table that is more than 45 % full keeps the half of its rows with the most bytes; the least of them is what newcomers have to bring."""
         limit = len(self._hosts) * 45 // 100
         if self._counters[layout.HOSTS] > limit:
-            used = self._hosts[self._hosts[:, kernels.H_USED] != 0]
-            size = used[:, kernels.H_BYTES_OUT] + used[:, kernels.H_BYTES_IN]
+            used = self._hosts[self._hosts[:, layout.H_USED] != 0]
+            size = used[:, layout.H_BYTES_OUT] + used[:, layout.H_BYTES_IN]
             kept, least = _larger_half(used, size)
             self._dropped[0] += len(used) - len(kept)
             self._hosts[...] = 0
             self._counters[layout.HOSTS] = 0
-            kernels.restore_hosts(kept, self._hosts, self._counters)
+            kernel("restore_hosts")(kept, self._hosts, self._counters)
             self._counters[layout.HOSTS_LEAST] = least
         if self._counters[layout.PAIRS] > limit:
-            used = self._pairs[self._pairs[:, kernels.P_USED] != 0]
-            kept, least = _larger_half(used, used[:, kernels.P_BYTES])
+            used = self._pairs[self._pairs[:, layout.P_USED] != 0]
+            kept, least = _larger_half(used, used[:, layout.P_BYTES])
             self._dropped[1] += len(used) - len(kept)
             self._pairs[...] = 0
             self._counters[layout.PAIRS] = 0
-            kernels.restore_pairs(kept, self._pairs, self._counters)
+            kernel("restore_pairs")(kept, self._pairs, self._counters)
             self._counters[layout.PAIRS_LEAST] = least
 
     @property
@@ -84,13 +84,13 @@ class RollUps:
 
     def top_hosts(self, n: int) -> NDArray[np.int64]:
         """int64[≤ n, 8]: hi, lo, used, packets sent, packets received, bytes sent, bytes received, –; most bytes first."""
-        rows = self._hosts[self._hosts[:, kernels.H_USED] != 0]
-        return _top(rows, rows[:, kernels.H_BYTES_OUT] + rows[:, kernels.H_BYTES_IN], n)
+        rows = self._hosts[self._hosts[:, layout.H_USED] != 0]
+        return _top(rows, rows[:, layout.H_BYTES_OUT] + rows[:, layout.H_BYTES_IN], n)
 
     def top_conversations(self, n: int) -> NDArray[np.int64]:
         """int64[≤ n, 8]: a hi, a lo, b hi, b lo, used, packets, bytes, –; most bytes first."""
-        rows = self._pairs[self._pairs[:, kernels.P_USED] != 0]
-        return _top(rows, rows[:, kernels.P_BYTES], n)
+        rows = self._pairs[self._pairs[:, layout.P_USED] != 0]
+        return _top(rows, rows[:, layout.P_BYTES], n)
 
     def top_ports(self, n: int) -> list[tuple[str, int, int, int]]:
         """(protocol, port, packets, bytes) of the responders' ports, most bytes first."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.flow import layout
-from app.flow import table_kernels as kernels
 from app.flow.memory import page_aligned
-from app.flow.record_kernels import RECORD
+from app.flow.record_layout import RECORD
+from app.native.call import EACH_CALL, Bound
+from app.native.loader import kernel
 from app.wire.records import FLOW_DTYPE
 
 SECOND: Final = 1_000_000_000
@@ -61,9 +62,20 @@ class FlowTable:
         self._seeds = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
         seconds = (limits.tcp_open, limits.tcp_closed, limits.udp, limits.other)
         self._timeouts = np.array([s * SECOND for s in seconds], np.int64)
-        self._rtt_samples = np.zeros(kernels.RTT_SAMPLES, np.int64)
+        self._rtt_samples = np.zeros(layout.RTT_SAMPLES, np.int64)
         self._flow_ids = np.zeros(0, np.uint64)
         self._heads = np.zeros(0, np.uint8)
+        self._update = self._bind_update()
+        self._sweep_rows = kernel("sweep_flows").bind(EACH_CALL, EACH_CALL, *self._kept())
+
+    def _kept(self) -> tuple[NDArray[Any], ...]:
+        """The arrays that the kernels work on, in their order."""
+        table = (self._index, self.rows, self.tcp, self.rolled, self._free, self.meta)
+        return (*table, self._ended, self._ended_rolled, self._seeds, self._timeouts)
+
+    def _bind_update(self) -> Bound:
+        own = (*self._kept(), self._rtt_samples, self._flow_ids, self._heads)
+        return kernel("update_flows").bind(EACH_CALL, EACH_CALL, EACH_CALL, *own)
 
     def update(self, packets: NDArray[np.void]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
         """Account decoded packets (their columns flow and kind are filled in). Returns (flow id, 1 = belongs to the beginning of its flow) per
@@ -72,26 +84,10 @@ class FlowTable:
         if len(self._flow_ids) < n:
             self._flow_ids = np.zeros(n, np.uint64)
             self._heads = np.zeros(n, np.uint8)
+            self._update = self._bind_update()
         done = 0
         while done < n:
-            done = kernels.update(
-                packets,
-                done,
-                n,
-                self._index,
-                self.rows,
-                self.tcp,
-                self.rolled,
-                self._free,
-                self.meta,
-                self._ended,
-                self._ended_rolled,
-                self._seeds,
-                self._timeouts,
-                self._rtt_samples,
-                self._flow_ids,
-                self._heads,
-            )
+            done = self._update(packets, done, n)
             if done < n:
                 self._drain()
         return self._flow_ids[:n], self._heads[:n]
@@ -105,20 +101,7 @@ class FlowTable:
         self._sweep(0, everything=True)
 
     def _sweep(self, now_ns: int, *, everything: bool) -> None:
-        while not kernels.sweep(
-            now_ns,
-            everything,
-            self._index,
-            self.rows,
-            self.tcp,
-            self.rolled,
-            self._free,
-            self.meta,
-            self._ended,
-            self._ended_rolled,
-            self._seeds,
-            self._timeouts,
-        ):
+        while not self._sweep_rows(now_ns, everything):
             self._drain()
         self._drain()
 
@@ -137,7 +120,7 @@ class FlowTable:
         slot to go on from or 0 when complete, changed flows that did not fit)."""
         cursor = np.array([start, 0], np.int64)
         out = np.zeros(min(limit, max(1, self.active)), RECORD)
-        n = kernels.collect(since_tick, self.rows, self.tcp, self.meta, out, cursor)
+        n = kernel("collect_flows")(since_tick, self.rows, self.tcp, self.meta, out, cursor)
         return out[:n].view(FLOW_DTYPE), int(cursor[0]), int(cursor[1])
 
     def next_tick(self) -> int:
@@ -172,5 +155,5 @@ class FlowTable:
 
     def handshake_rtts(self) -> NDArray[np.int64]:
         """The last handshake RTTs measured, ns, at most 1024, in no order."""
-        n = min(int(self.meta[layout.RTT_COUNT]), kernels.RTT_SAMPLES)
+        n = min(int(self.meta[layout.RTT_COUNT]), layout.RTT_SAMPLES)
         return self._rtt_samples[:n].copy()

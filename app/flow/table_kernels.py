@@ -6,15 +6,16 @@ asked for, the rows of the next are asked for, a third is updated; so memory wor
 
 from __future__ import annotations
 
-import numpy as np
-from numba import from_dtype, int64, njit, types, uint64
+from numba import from_dtype, int64, types, uint64
 
 from app.flow import layout as at
 from app.flow.history_kernels import note_events, segment_events
 from app.flow.index_kernels import GROUP, ask_for_rows, hash_group
 from app.flow.life_kernels import EVICTION_BATCH, begin, end_flow, evict, idle_limit, release
-from app.flow.record_kernels import RECORD, write_record
+from app.flow.record_kernels import write_record
+from app.flow.record_layout import RECORD
 from app.flow.tcp_kernels import tcp_segment
+from app.native.declare import kernel, stack_array
 from app.wire import codes
 from app.wire.load_kernels import peek, poke
 from app.wire.records import PACKET_DTYPE
@@ -52,12 +53,15 @@ KIND_RETRANSMISSION, KIND_FIRST, CARRIER_LINK_TYPE = (
 )
 CLOSED_BY_ENDS, IDLE, PORT_REUSED, END_OF_CAPTURE = 1, 2, 3, 5  # indexes into ENDINGS
 STAGES = 3  # groups under way: hashed, rows asked for, updated
-RTT_SAMPLES = 1024
+RTT_SAMPLES = at.RTT_SAMPLES
 HEAD_BYTES = 65536  # what counts as the beginning of a flow for the packet store
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 _I64_2D = types.int64[:, ::1]
 _RECORDS = from_dtype(RECORD)[::1]
+_hashes = stack_array((STAGES * GROUP,), types.uint64)
+_keys = stack_array((STAGES * GROUP, 6), types.int64)
+_directions = stack_array((STAGES * GROUP,), types.int64)
 
 UPDATE_SIGNATURE = types.intp(
     from_dtype(PACKET_DTYPE)[::1],
@@ -79,7 +83,7 @@ UPDATE_SIGNATURE = types.intp(
 )
 
 
-@njit(UPDATE_SIGNATURE, cache=True, **_OPTIONS)
+@kernel(UPDATE_SIGNATURE)
 def update(
     packets,
     first,
@@ -105,9 +109,9 @@ def update(
     mask = int64(len(index) - 1)
     room = int64(len(ended)) - GROUP - EVICTION_BATCH
     large = len(rows) >= 16 * EVICTION_BATCH
-    hashes = np.empty(STAGES * GROUP, np.uint64)
-    keys = np.empty((STAGES * GROUP, 6), np.int64)
-    directions = np.empty(STAGES * GROUP, np.int64)
+    hashes = _hashes()
+    keys = _keys()
+    directions = _directions()
     tick = meta[TICK] & CHANGED_MASK
     start = int64(first)
     hash_group(packets, start, n, 0, index, hashes, keys, directions, seeds)
@@ -252,7 +256,7 @@ SWEEP_SIGNATURE = types.boolean(
 )
 
 
-@njit(SWEEP_SIGNATURE, cache=True, **_OPTIONS)
+@kernel(SWEEP_SIGNATURE)
 def sweep(now, everything, index, rows, tcp, rolled, free, meta, ended, ended_rolled, seeds, timeouts):
     """End flows that have been silent too long at time `now`, or all of them. True when the sweep is complete, False when `ended`
     has to be emptied before it goes on (the place is kept in meta[CURSOR])."""
@@ -276,7 +280,7 @@ def sweep(now, everything, index, rows, tcp, rolled, free, meta, ended, ended_ro
 COLLECT_SIGNATURE = types.intp(types.int64, _I64_2D, _I64_2D, types.int64[::1], _RECORDS, types.int64[::1])
 
 
-@njit(COLLECT_SIGNATURE, cache=True, **_OPTIONS)
+@kernel(COLLECT_SIGNATURE)
 def collect(since, rows, tcp, meta, out, cursor):
     """Records of active flows changed in tick `since` or later, from slot cursor[0] on, as many as `out` holds; returns their number.
 

@@ -30,3 +30,7 @@ class ProtocolError(NetglassError, ValueError):
 
 class PrivilegeError(NetglassError):
     """A process still has rights that it must not have, or could not give them up; it refuses to go on."""
+
+
+class KernelError(NetglassError):
+    """The compiled kernels cannot be used: nobody can say who wrote them, or they can be neither loaded nor compiled."""

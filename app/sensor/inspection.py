@@ -18,7 +18,9 @@ from app.dpi.facts import Fact
 from app.dpi.inspector import FlowContext, Inspector, Recognizer
 from app.dpi.reassembly import ReassemblyBudget, TcpStream
 from app.flow.table import FlowTable
-from app.sensor import select_kernels as kernels
+from app.native.call import EACH_CALL
+from app.native.loader import kernel
+from app.sensor import select_layout as layout
 from app.wire.addresses import format_address
 
 MAX_FLOWS: Final = 65_536  # flows that are being looked at
@@ -60,8 +62,10 @@ class Inspection:
         self._sink = sink
         self._recognizers = {TCP: tuple(tcp), 17: tuple(udp)}
         self._wanted = np.zeros(capacity, np.uint8)
-        self._chosen = np.zeros((0, kernels.CHOSEN_COLUMNS), np.int64)
+        self._chosen = np.zeros((0, layout.CHOSEN_COLUMNS), np.int64)
         self._skipped = np.zeros(1, np.int64)
+        packets, n, rows, chosen = (EACH_CALL,) * 4
+        self._select = kernel("select_packets").bind(packets, n, rows, self._wanted, chosen, self._skipped)
         self._flows: dict[int, InspectedFlow] = {}  # by flow id
         self._budget = ReassemblyBudget(REASSEMBLY_BYTES)
         self._seconds_per_tick = seconds_per_tick
@@ -91,13 +95,13 @@ class Inspection:
         """Look at the packets of a decoded block that are wanted. `data`: the block's buffer."""
         n = len(packets)
         if len(self._chosen) < n:
-            self._chosen = np.zeros((n, kernels.CHOSEN_COLUMNS), np.int64)
-        count = kernels.select(packets, n, table.rows, self._wanted, self._chosen, self._skipped)
+            self._chosen = np.zeros((n, layout.CHOSEN_COLUMNS), np.int64)
+        count = self._select(packets, n, table.rows, self._chosen)
         if not count:
             return
         chosen = self._chosen[:count]
-        rows = packets[chosen[:, kernels.PLACE]]
-        ids = flow_ids[chosen[:, kernels.PLACE]].tolist()
+        rows = packets[chosen[:, layout.PLACE]]
+        ids = flow_ids[chosen[:, layout.PLACE]].tolist()
         columns = zip(
             chosen.tolist(),
             ids,
@@ -193,7 +197,7 @@ class Inspection:
             return
         flow.inspector = inspector
         if flow.slot >= 0:
-            self._wanted[flow.slot] = kernels.ALL
+            self._wanted[flow.slot] = layout.ALL
         # The other direction may have spoken first without being recognised: it comes first.
         for way in (1 - direction, direction):
             first, flow.held[way] = bytes(flow.held[way]), bytearray()
@@ -214,7 +218,7 @@ class Inspection:
                 if flow.tries >= RECOGNITION_DATAGRAMS:
                     self._finish(flow)
                 return
-            self._wanted[flow.slot] = kernels.ALL
+            self._wanted[flow.slot] = layout.ALL
         if not flow.inspector.data(direction, payload, ts):
             self._inspector_done(flow)
 

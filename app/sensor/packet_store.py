@@ -14,9 +14,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.sensor import store_kernels as kernels
+from app.native.call import EACH_CALL
+from app.native.loader import kernel
+from app.sensor import store_layout as layout
 from app.sensor.packet_rows import packet_rows
-from app.sensor.store_kernels import STORED_DTYPE
+from app.sensor.store_layout import STORED_DTYPE
 from app.wire.block import Block
 from app.wire.filter import Query
 from app.wire.records import FRAME_DTYPE, PACKET_DTYPE
@@ -60,19 +62,19 @@ class _Ring:
         self.data: NDArray[np.uint8] = np.empty(capacity, np.uint8)
         self.index: NDArray[np.void] = np.zeros(records, STORED_DTYPE)
         self.words: NDArray[np.uint64] = self.index.view(np.uint64).reshape(records, -1)
-        self.state: NDArray[np.int64] = np.zeros(kernels.RING_FIELDS, np.int64)
+        self.state: NDArray[np.int64] = np.zeros(layout.RING_FIELDS, np.int64)
 
     @property
     def held(self) -> int:
-        return int(self.state[kernels.HELD])
+        return int(self.state[layout.HELD])
 
     @property
     def used_bytes(self) -> int:
-        return int(self.state[kernels.WRITE] - self.state[kernels.OLDEST_BYTE]) if self.held else 0
+        return int(self.state[layout.WRITE] - self.state[layout.OLDEST_BYTE]) if self.held else 0
 
     def record(self, place: int) -> np.void:
         """The held record at `place`; 0 is the oldest."""
-        found: np.void = self.index[(int(self.state[kernels.OLDEST]) + place) % len(self.index)]
+        found: np.void = self.index[(int(self.state[layout.OLDEST]) + place) % len(self.index)]
         return found
 
     def lower_bound(self, packet_id: int) -> int:
@@ -88,7 +90,7 @@ class _Ring:
 
     def records(self, first: int, end: int) -> NDArray[np.void]:
         """Copies of the records from place `first` to before `end`, oldest first."""
-        oldest, size = int(self.state[kernels.OLDEST]), len(self.index)
+        oldest, size = int(self.state[layout.OLDEST]), len(self.index)
         low, high = oldest + first, oldest + max(first, end)
         if high <= size:
             return self.index[low:high].copy()
@@ -121,6 +123,8 @@ class PacketStore:
         self._head = _Ring(head, head // _HEAD_FRAME)
         self._bulk = _Ring(bulk, bulk // _BULK_FRAME)
         self._rings = (self._head, self._bulk)
+        parts = [part for ring in self._rings for part in (ring.data, ring.index, ring.words, ring.state)]
+        self._store_frames = kernel("store_frames").bind(*(EACH_CALL,) * 6, *parts)
         self._next_id = 1
         self._outside = 0
 
@@ -139,9 +143,8 @@ class PacketStore:
             raise TypeError("frames and packets must have the layouts FRAME and PACKET")
         first_id = self._next_id
         words = np.ascontiguousarray(packets).view(np.uint64).reshape(count, -1)
-        rings = [part for ring in self._rings for part in (ring.data, ring.index, ring.words, ring.state)]
         frames = np.ascontiguousarray(block.frames)
-        self._outside += kernels.store_frames(block.data, frames, words, heads, flow_ids, np.uint64(first_id), *rings)
+        self._outside += self._store_frames(block.data, frames, words, heads, flow_ids, first_id)
         self._next_id += count
         return first_id
 
@@ -223,8 +226,8 @@ class PacketStore:
             "capacity_bytes": self.capacity_bytes,
             "oldest_ns": min(oldest, default=None),
             "packets_seen": self._next_id - 1,
-            "packets_overwritten": sum(int(ring.state[kernels.OVERWRITTEN]) for ring in self._rings),
-            "packets_cut": sum(int(ring.state[kernels.CUT]) for ring in self._rings),
+            "packets_overwritten": sum(int(ring.state[layout.OVERWRITTEN]) for ring in self._rings),
+            "packets_cut": sum(int(ring.state[layout.CUT]) for ring in self._rings),
             "frames_outside": self._outside,
             "head_packets": self._head.held,
             "bulk_packets": self._bulk.held,

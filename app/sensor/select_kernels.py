@@ -4,23 +4,20 @@
 done. A flow that has just begun gets its first allowance here, so Python is not asked about packets of finished flows at all.
 """
 
+# mypy: disable-error-code="no-untyped-def"
+
 from __future__ import annotations
 
-from numba import from_dtype, int64, njit, types
+from numba import from_dtype, int64, types
 
 from app.flow import layout as at
 from app.model.layers import KIND_FIRST_OF_FLOW, KIND_LATER_FRAGMENT
+from app.native.declare import kernel
+from app.sensor.select_layout import ALL, DIRECTION, FIRST_BYTE, FIRST_PACKETS, LAST_BYTE, NEW, PLACE
 from app.wire.records import PACKET_DTYPE
 
 STATE, ORIGINATOR_B = at.STATE, at.ORIGINATOR_B
 A_HI, A_LO, KEY = at.A_HI, at.A_LO, at.KEY
-FIRST_PACKETS = 24  # packets of a new flow that are looked at before somebody has to say that more are wanted
-ALL = 255
-# Columns of `chosen`
-PLACE, DIRECTION, FIRST_BYTE, LAST_BYTE, NEW = 0, 1, 2, 3, 4
-CHOSEN_COLUMNS = 5
-
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 SIGNATURE = types.intp(
     from_dtype(PACKET_DTYPE)[::1],
@@ -32,7 +29,7 @@ SIGNATURE = types.intp(
 )
 
 
-@njit(SIGNATURE, cache=True, **_OPTIONS)
+@kernel(SIGNATURE)
 def select(packets, n, rows, wanted, chosen, skipped):
     """Fill chosen[k] = (place of the packet, direction, first payload byte, one past the last, new flow?) and return how many.
 

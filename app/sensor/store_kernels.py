@@ -16,22 +16,20 @@ from llvmlite import ir
 from numba import from_dtype, njit, types
 from numba.extending import intrinsic
 
-from app.model.columns import PACKET
+from app.native.declare import kernel
+from app.sensor.store_layout import (
+    CUT,
+    HELD,
+    OLDEST,
+    OLDEST_BYTE,
+    OVERWRITTEN,
+    STORED_DTYPE,
+    WRITE,
+    WRITE_OFFSET,
+)
 from app.wire.records import FRAME_DTYPE, PACKET_DTYPE
 
-# One held frame. In `PACKET` columns: offset = in the ring, cap_len = bytes held, payload_offset counts a restored VLAN tag.
-STORED_DTYPE: Final = np.dtype([*PACKET, ("packet_id", "<u8"), ("flow_id", "<u8")])
 _PACKET_WORDS: Final = PACKET_DTYPE.itemsize // 8
-
-# State of a ring: int64 values.
-WRITE: Final = 0  # position of the next byte, counted without wrapping
-OLDEST_BYTE: Final = 1  # position of the oldest held frame, counted without wrapping
-WRITE_OFFSET: Final = 2  # offset of the next byte in the ring
-OLDEST: Final = 3  # slot of the oldest held record
-HELD: Final = 4  # records held
-OVERWRITTEN: Final = 5  # frames forgotten to make room
-CUT: Final = 6  # frames too long for the ring, held without their end
-RING_FIELDS: Final = 8
 
 VLAN_TAG: Final = 4
 ADDRESSES: Final = 12  # bytes of an Ethernet header before a VLAN tag
@@ -130,7 +128,7 @@ def put(data, frame, have, tag, packets, i, packet_id, flow_id, ring, index, wor
     state[HELD] += 1
 
 
-@njit(
+@kernel(
     types.int64(
         _BYTES,
         from_dtype(FRAME_DTYPE)[::1],
@@ -146,9 +144,7 @@ def put(data, frame, have, tag, packets, i, packet_id, flow_id, ring, index, wor
         _STORED,
         WORDS_TYPE,
         _STATE,
-    ),
-    cache=True,
-    **_OPTIONS,
+    )
 )
 def store_frames(
     data,

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import from_dtype, int64, njit, types
 
-from app.model.columns import BUCKET, PACKET
 from app.model.layers import KIND_FIRST_OF_FLOW, KIND_RETRANSMISSION
+from app.native.declare import kernel, stack_array
+from app.stats.layout import (
+    BUCKET_DTYPE,
+    CAPTURED,
+    FIRST,
+    LAST,
+    MASK_SLOTS,
+    MASKS,
+    MASKS_LOST,
+    OCTETS,
+    PACKET_DTYPE,
+    PACKETS,
+)
 
-PACKET_DTYPE, BUCKET_DTYPE = np.dtype(list(PACKET)), np.dtype(list(BUCKET))
-
-PACKETS, OCTETS, CAPTURED, FIRST, LAST, MASKS, MASKS_LOST = 0, 1, 2, 3, 4, 5, 6
-TOTALS_SIZE = 8
-MASK_SLOTS = 1024  # distinct sets of layers; a capture has some tens of them
-SIZE_LIMITS = (64, 128, 256, 512, 1024, 1518)
 RECENT = 64
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 _RING = from_dtype(BUCKET_DTYPE)[::1]
+_recent = stack_array((RECENT, 2), types.int64)
+_by_size = stack_array((8, 2), types.int64)
 
 
 @njit(**_OPTIONS)
@@ -70,13 +77,15 @@ SIGNATURE = types.void(
 )
 
 
-@njit(SIGNATURE, cache=True, **_OPTIONS)
+@kernel(SIGNATURE)
 def count_block(packets, n, totals, masks, sizes, reasons, ring_1, ring_10, ring_60):
     """totals: int64[8]; masks: int64[1024, 3] (layer set, packets, bytes); sizes: int64[7, 2]; reasons: int64[16]."""
     if n == 0:
         return
-    recent = np.full((RECENT, 2), -1, np.int64)  # the last sets of layers and their slots, direct-mapped
-    by_size = np.zeros((8, 2), np.int64)
+    recent = _recent()  # the last sets of layers and their slots, direct-mapped
+    recent[:, :] = -1
+    by_size = _by_size()
+    by_size[:, :] = 0
     second = packets[0].ts // 1_000_000_000
     second_start = second * 1_000_000_000
     earliest, latest = totals[FIRST], totals[LAST]

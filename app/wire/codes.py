@@ -79,6 +79,7 @@ PORT_GENEVE: Final = 6081
 
 MAX_DEPTH: Final = 8  # tunnels around the innermost header; deeper ones are left undecoded and counted
 MAX_STEPS: Final = 40  # headers of one frame, of any kind
+FRAGMENT_SLOTS: Final = 4096  # ports of first fragments kept, by a hash of addresses, protocol and identification
 
 # Bits of PACKET.layers
 B_ETH: Final = LAYER_BIT["eth"]

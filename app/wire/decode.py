@@ -7,7 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.wire import decode_kernels as kernels
+from app.native.call import EACH_CALL
+from app.native.loader import kernel
+from app.wire.codes import FRAGMENT_SLOTS
 from app.wire.records import PACKET_DTYPE
 
 BATCH: Final = (
@@ -19,20 +21,20 @@ class Decoder:
     """Keeps the ports of fragmented datagrams and the clock between blocks."""
 
     def __init__(self) -> None:
-        self._fragment_keys = np.zeros(kernels.FRAGMENT_SLOTS, np.uint64)
-        self._fragment_ports = np.zeros(kernels.FRAGMENT_SLOTS, np.uint32)
+        self._fragment_keys = np.zeros(FRAGMENT_SLOTS, np.uint64)
+        self._fragment_ports = np.zeros(FRAGMENT_SLOTS, np.uint32)
         self._clock = np.zeros(2, np.int64)
         self._packets = np.zeros(BATCH, PACKET_DTYPE)
         self._carriers = np.zeros(BATCH, PACKET_DTYPE)
+        kept = (self._packets, self._fragment_keys, self._fragment_ports, self._clock, self._carriers)
+        self._decode = kernel("decode_block").bind(EACH_CALL, EACH_CALL, EACH_CALL, *kept)
 
     def decode(self, data: NDArray[np.uint8], frames: NDArray[np.void]) -> NDArray[np.void]:
         """Records of at most BATCH frames (FRAME_DTYPE) that lie in `data`; valid until the next call."""
         n = len(frames)
         if n > BATCH:
             raise ValueError(f"{n} frames at once: at most {BATCH}")
-        kernels.decode_block(
-            data, frames, n, self._packets, self._fragment_keys, self._fragment_ports, self._clock, self._carriers
-        )
+        self._decode(data, frames, n)
         return self._packets[:n]
 
     @property

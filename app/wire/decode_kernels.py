@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import from_dtype, njit, types, uint64
 
+from app.native.declare import kernel
 from app.wire import codes as c
 from app.wire.link_kernels import first_header
 from app.wire.load_kernels import load16, load32, load64
@@ -29,9 +30,6 @@ from app.wire.tunnel_kernels import (
 )
 
 V4_MAPPED = uint64(0xFFFF00000000)
-
-# Fragments: ports of a datagram's first fragment, by a hash of addresses, protocol and identification.
-FRAGMENT_SLOTS = 4096
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -56,7 +54,7 @@ def note_carrier(outer, f, ts, vlan, version, protocol, src_port, dst_port):
     outer.link_type = c.CARRIER_LINK_TYPE
 
 
-@njit(SIGNATURE, cache=True, **_OPTIONS)
+@kernel(SIGNATURE)
 def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carriers):
     """Fill out[:n] from frames[:n].
 
@@ -206,7 +204,7 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                 if fragment_offset >= 0:
                     kind |= c.KIND_FRAGMENT
                     key = fragment_key(src_hi, src_lo, dst_hi, dst_lo, protocol, identification)
-                    slot = np.int64(key >> uint64(33)) & (FRAGMENT_SLOTS - 1)
+                    slot = np.int64(key >> uint64(33)) & (c.FRAGMENT_SLOTS - 1)
                     if fragment_offset > 0:
                         kind |= c.KIND_LATER_FRAGMENT
                         if fragment_keys[slot] == key:

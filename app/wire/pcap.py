@@ -14,14 +14,16 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.wire import pcap_kernels
+from app.native.call import EACH_CALL
+from app.native.loader import kernel
+from app.wire import pcap_layout
 
 HEADER_SIZE: Final = 24
 MAGIC_BYTES: Final = 4
 GZIP_MAGIC: Final = b"\x1f\x8b"
-MAX_FRAME: Final = pcap_kernels.MAX_FRAME
+MAX_FRAME: Final = pcap_layout.MAX_FRAME
 # The most a walker asks to see at once: a frame of MAX_FRAME bytes with everything around it.
-MAX_RECORD: Final = pcap_kernels.MAX_RECORD
+MAX_RECORD: Final = pcap_layout.MAX_RECORD
 
 # Magic number as big-endian integer → (big-endian?, nanoseconds per unit of the fraction, bytes of a record header).
 _MAGICS: Final[dict[bytes, tuple[bool, int, int]]] = {
@@ -37,9 +39,9 @@ _MAGICS: Final[dict[bytes, tuple[bool, int, int]]] = {
 class Walked(IntEnum):
     """Why a walk stopped."""
 
-    MORE = pcap_kernels.MORE  # the next record is not complete: more bytes, please
-    FULL = pcap_kernels.FULL  # the array of frames is full: walk again
-    DAMAGED = pcap_kernels.DAMAGED  # nothing after this position can be trusted
+    MORE = pcap_layout.MORE  # the next record is not complete: more bytes, please
+    FULL = pcap_layout.FULL  # the array of frames is full: walk again
+    DAMAGED = pcap_layout.DAMAGED  # nothing after this position can be trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +111,16 @@ class PcapWalker:
         self.other_records = 0
         self.damage = ""
         self.big_endian = header.big_endian
-        self._state = np.zeros(pcap_kernels.STATE_SIZE, np.int64)
+        self._state = np.zeros(pcap_layout.STATE_SIZE, np.int64)
         self._layout = np.array(
             [header.big_endian, header.unit_ns, header.record_size, header.link_type, header.lengths], np.int64
         )
+        self._walk = kernel("walk_pcap").bind(EACH_CALL, EACH_CALL, EACH_CALL, self._layout, EACH_CALL, self._state)
 
     def walk(self, data: NDArray[np.uint8], start: int, end: int, frames: NDArray[np.void]) -> tuple[int, Walked]:
         """See `Walker.walk`."""
-        status = pcap_kernels.walk_pcap(data, start, end, self._layout, frames, self._state)
-        self.position = int(self._state[pcap_kernels.POSITION])
-        if status == pcap_kernels.DAMAGED:
+        status = self._walk(data, start, end, frames)
+        self.position = int(self._state[pcap_layout.POSITION])
+        if status == pcap_layout.DAMAGED:
             self.damage = f"a record claims more than the {MAX_FRAME} bytes that a frame can have"
-        return int(self._state[pcap_kernels.COUNT]), Walked(status)
+        return int(self._state[pcap_layout.COUNT]), Walked(status)

@@ -7,69 +7,54 @@ in and out beside the frames is in small int64 arrays whose places are named bel
 # mypy: disable-error-code="no-untyped-def,call-arg,var-annotated,assignment"
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numba
 import numpy as np
 from numba import types
 
+from app.native.declare import kernel
 from app.wire.load_kernels import load16, load32
+from app.wire.pcap_layout import (
+    CLOCK_BINARY,
+    CLOCK_DIVIDE,
+    CLOCK_MULTIPLY,
+    COUNT,
+    DAMAGED,
+    ENHANCED_PACKET,
+    FULL,
+    IF_CLOCK,
+    IF_FACTOR,
+    IF_INDEX,
+    IF_LINK_TYPE,
+    IF_OFFSET,
+    IF_SNAPLEN,
+    INTERFACE_DESCRIPTION,
+    MAX_BLOCK,
+    MAX_FRAME,
+    MAX_RECORD,
+    META,
+    MORE,
+    NO_TIME,
+    OLD_PACKET,
+    OTHERS,
+    POSITION,
+    SECTION_HEADER,
+    SIMPLE_PACKET,
+    SKIP,
+    WHY,
+    WHY_BLOCK_LENGTH,
+    WHY_FRAME_LENGTH,
+    WHY_INTERFACE,
+    WHY_TRAILER,
+)
 from app.wire.records import FRAME_DTYPE
-
-MAX_FRAME: Final = 262_144  # largest captured length that a file may claim (libpcap's MAXIMUM_SNAPLEN)
-MAX_RECORD: Final = (
-    MAX_FRAME + 4096
-)  # longest stretch that is kept until it is complete; larger blocks are skipped through
-MAX_BLOCK: Final = 16 << 20  # longest pcapng block that is believed (as Wireshark)
-NO_TIME: Final = -1  # FRAME.ts where the file gives none, or one that no clock can have
-
-# What a walk returns.
-MORE: Final = 0
-FULL: Final = 1
-DAMAGED: Final = 2
-META: Final = 3  # pcapng: a section header or interface description stands at the position
-
-# Places in the state array: out, except that WHY is set only with DAMAGED.
-POSITION: Final = 0
-COUNT: Final = 1
-OTHERS: Final = 2
-SKIP: Final = 3
-WHY: Final = 4
-STATE_SIZE: Final = 5
-
-# WHY a pcapng block is damaged.
-WHY_BLOCK_LENGTH: Final = 1
-WHY_FRAME_LENGTH: Final = 2
-WHY_INTERFACE: Final = 3
-WHY_TRAILER: Final = 4
-
-# Columns of the pcapng interface table.
-IF_LINK_TYPE: Final = 0
-IF_CLOCK: Final = 1
-IF_FACTOR: Final = 2
-IF_OFFSET: Final = 3
-IF_SNAPLEN: Final = 4
-IF_INDEX: Final = 5
-IF_COLUMNS: Final = 6
-
-# IF_CLOCK: how IF_FACTOR makes nanoseconds of the units of if_tsresol.
-CLOCK_MULTIPLY: Final = 0
-CLOCK_DIVIDE: Final = 1
-CLOCK_BINARY: Final = 2  # units of 2^-factor seconds
-CLOCK_UNKNOWN: Final = 3  # the offset is beyond any date
-
-SECTION_HEADER: Final = 0x0A0D0D0A
-INTERFACE_DESCRIPTION: Final = 1
-OLD_PACKET: Final = 2
-SIMPLE_PACKET: Final = 3
-ENHANCED_PACKET: Final = 6
 
 _LAST_NS: Final = np.uint64(2**63 - 1)
 _BYTES: Final = types.Array(types.uint8, 1, "C")
 _LONGS: Final = types.Array(types.int64, 1, "C")
 _TABLE: Final = types.Array(types.int64, 2, "C")
 _FRAMES: Final = numba.from_dtype(FRAME_DTYPE)[::1]
-_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
 @numba.njit(inline="always")
@@ -102,7 +87,7 @@ def _put(frames, i, ts, offset, cap_len, wire_len, interface, link_type):
     frame.reserved = 0
 
 
-@numba.njit(types.int64(_BYTES, types.int64, types.int64, _LONGS, _FRAMES, _LONGS), **_OPTIONS)
+@kernel(types.int64(_BYTES, types.int64, types.int64, _LONGS, _FRAMES, _LONGS))
 def walk_pcap(data, start, end, layout, frames, state):
     """Records of a pcap in data[start:end]. `layout`: big-endian, unit_ns, record header bytes, link type, order of lengths."""
     big = layout[0] != 0
@@ -131,7 +116,7 @@ def walk_pcap(data, start, end, layout, frames, state):
     return status
 
 
-@numba.njit(types.int64(types.int64, types.int64, _TABLE, types.int64), **_OPTIONS)
+@numba.njit(nogil=True, error_model="numpy")
 def pcapng_time(high, low, table, row):
     """The two halves of a pcapng timestamp as ns since the epoch, by the clock of interface `row`; NO_TIME if no int64 holds it."""
     value = (np.uint64(high) << np.uint64(32)) | np.uint64(low)
@@ -166,9 +151,7 @@ def pcapng_time(high, low, table, row):
     return ts if ts >= 0 else NO_TIME
 
 
-@numba.njit(
-    types.int64(_BYTES, types.int64, types.int64, types.boolean, _TABLE, types.int64, _FRAMES, _LONGS), **_OPTIONS
-)
+@kernel(types.int64(_BYTES, types.int64, types.int64, types.boolean, _TABLE, types.int64, _FRAMES, _LONGS))
 def walk_pcapng(data, start, end, big, table, interfaces, frames, state):
     """Blocks of one pcapng section in data[start:end]; stops with META where the section or its interfaces change.
 

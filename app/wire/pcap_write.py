@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from app.wire import pcap_write_kernels as kernels
+from app.native.call import Kernel
+from app.native.loader import kernel
 from app.wire.block import Block
 from app.wire.pcap import MAX_FRAME
 
@@ -54,13 +55,13 @@ class Packer:
 
     def pcap(self, block: Block, link_type: int) -> Iterator[memoryview]:
         """Records of the frames with this link type. Each piece is valid until the next one."""
-        return self._pieces(kernels.pack_pcap, block, link_type)
+        return self._pieces(kernel("pack_pcap"), block, link_type)
 
     def pcapng(self, block: Block, interfaces: int) -> Iterator[memoryview]:
         """Enhanced Packet Blocks of the frames from the first `interfaces` interfaces. Each piece is valid until the next one."""
-        return self._pieces(kernels.pack_pcapng, block, interfaces)
+        return self._pieces(kernel("pack_pcapng"), block, interfaces)
 
-    def _pieces(self, pack: kernels.Pack, block: Block, which: int) -> Iterator[memoryview]:
+    def _pieces(self, pack: Kernel, block: Block, which: int) -> Iterator[memoryview]:
         first, count = 0, len(block.frames)
         while first < count:
             following, size, left_out = pack(block.data, block.frames, first, which, self._out)

@@ -6,13 +6,13 @@ A VLAN tag that the kernel moved into the ring header (vlan_tpid ≠ 0) is put b
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,assignment,operator"
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import numba
 import numpy as np
 from numba import types
 
+from app.native.declare import kernel
 from app.wire.records import FRAME_DTYPE
 
 PCAP_HEADER: Final = 16
@@ -20,10 +20,8 @@ PCAPNG_AROUND: Final = 32  # bytes of an Enhanced Packet Block beside the frame
 TAG: Final = 4
 TAG_AT: Final = 12
 
-Pack = Callable[..., tuple[int, int, int]]
 _BYTES: Final = types.Array(types.uint8, 1, "C")
 _FRAMES: Final = numba.from_dtype(FRAME_DTYPE)[::1]
-_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
 @numba.njit(inline="always")
@@ -34,7 +32,7 @@ def _put32(out, position, value):
     out[position + 3] = (value >> 24) & 0xFF
 
 
-@numba.njit(types.int64(_BYTES, types.int64, _BYTES, types.int64, types.int64, types.int64, types.int64), **_OPTIONS)
+@numba.njit(nogil=True, error_model="numpy")
 def put_frame(out, position, data, offset, cap_len, tpid, tci):
     """Copy a frame, with its tag where there is one; the position behind it. The caller has checked the room."""
     head = TAG_AT if tpid else 0
@@ -48,11 +46,12 @@ def put_frame(out, position, data, offset, cap_len, tpid, tci):
         out[position + 3] = tci & 0xFF
         position += TAG
     rest = cap_len - head
-    out[position : position + rest] = data[offset + head : offset + cap_len]
+    for i in range(rest):
+        out[position + i] = data[offset + head + i]
     return position + rest
 
 
-@numba.njit(types.UniTuple(types.int64, 3)(_BYTES, _FRAMES, types.int64, types.int64, _BYTES), **_OPTIONS)
+@kernel(types.UniTuple(types.int64, 3)(_BYTES, _FRAMES, types.int64, types.int64, _BYTES))
 def pack_pcap(data, frames, first, link_type, out):
     """Records with ns times of frames[first:] of one link type, until `out` is full: (next frame, bytes, frames left out)."""
     position, left_out, i = 0, 0, first
@@ -77,7 +76,7 @@ def pack_pcap(data, frames, first, link_type, out):
     return i, position, left_out
 
 
-@numba.njit(types.UniTuple(types.int64, 3)(_BYTES, _FRAMES, types.int64, types.int64, _BYTES), **_OPTIONS)
+@kernel(types.UniTuple(types.int64, 3)(_BYTES, _FRAMES, types.int64, types.int64, _BYTES))
 def pack_pcapng(data, frames, first, interfaces, out):
     """Enhanced Packet Blocks of frames[first:] from described interfaces, until `out` is full: as `pack_pcap`."""
     position, left_out, i = 0, 0, first

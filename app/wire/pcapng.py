@@ -14,7 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.wire import pcap_kernels as kernels
+from app.native.call import EACH_CALL
+from app.native.loader import kernel
+from app.wire import pcap_layout as layout
 from app.wire.pcap import FileInterface, Walked
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
@@ -26,34 +28,34 @@ _OPTION_NAME, _OPTION_TSRESOL, _OPTION_TSOFFSET = 2, 9, 14
 _TOO_MANY: Final = f"it describes more than {MAX_INTERFACES} interfaces"
 _LAST_SECOND: Final = 2**63 // 1_000_000_000 - 1
 _DAMAGE: Final[dict[int, str]] = {
-    kernels.WHY_BLOCK_LENGTH: f"a block's length is impossible (12 to {kernels.MAX_BLOCK} bytes are allowed)",
-    kernels.WHY_FRAME_LENGTH: "a packet claims to be longer than its block, or than any frame",
-    kernels.WHY_INTERFACE: "a packet names an interface that the file does not describe",
-    kernels.WHY_TRAILER: "the two lengths of a block differ",
+    layout.WHY_BLOCK_LENGTH: f"a block's length is impossible (12 to {layout.MAX_BLOCK} bytes are allowed)",
+    layout.WHY_FRAME_LENGTH: "a packet claims to be longer than its block, or than any frame",
+    layout.WHY_INTERFACE: "a packet names an interface that the file does not describe",
+    layout.WHY_TRAILER: "the two lengths of a block differ",
 }
 
 
 def clock_of(tsresol: int, offset_s: int) -> tuple[int, int, int]:
     """(IF_CLOCK, IF_FACTOR, IF_OFFSET in ns) of the options if_tsresol (one byte) and if_tsoffset (seconds)."""
     if not -_LAST_SECOND <= offset_s <= _LAST_SECOND:
-        return kernels.CLOCK_UNKNOWN, 0, 0
+        return layout.CLOCK_UNKNOWN, 0, 0
     offset = offset_s * 1_000_000_000
     exponent = tsresol & 0x7F
     if tsresol & 0x80:
-        return kernels.CLOCK_BINARY, exponent, offset
+        return layout.CLOCK_BINARY, exponent, offset
     if exponent <= 9:
-        return kernels.CLOCK_MULTIPLY, 10 ** (9 - exponent), offset
+        return layout.CLOCK_MULTIPLY, 10 ** (9 - exponent), offset
     if exponent > 27:  # 10^19 and more: 64 bits of it are below a nanosecond
-        return kernels.CLOCK_UNKNOWN, 0, 0
-    return kernels.CLOCK_DIVIDE, 10 ** (exponent - 9), offset
+        return layout.CLOCK_UNKNOWN, 0, 0
+    return layout.CLOCK_DIVIDE, 10 ** (exponent - 9), offset
 
 
 def options(body: bytes, big_endian: bool) -> Iterator[tuple[int, bytes]]:
     """(code, value) of a block's options; stops at the end mark or where a length does not fit."""
-    layout = struct.Struct(">HH" if big_endian else "<HH")
+    head = struct.Struct(">HH" if big_endian else "<HH")
     position = 0
     while position + 4 <= len(body):
-        code, length = layout.unpack_from(body, position)
+        code, length = head.unpack_from(body, position)
         position += 4
         if code == 0 or position + length > len(body):
             return
@@ -79,32 +81,31 @@ class PcapngWalker:
         self._rows = 0  # interfaces of this section
         self._same: Counter[FileInterface] = Counter()  # and how many of them are equal
         self._places: dict[tuple[FileInterface, int], int] = {}
-        self._table = np.zeros((4, kernels.IF_COLUMNS), np.int64)
-        self._state = np.zeros(kernels.STATE_SIZE, np.int64)
+        self._table = np.zeros((4, layout.IF_COLUMNS), np.int64)
+        self._state = np.zeros(layout.STATE_SIZE, np.int64)
+        self._walk = kernel("walk_pcapng").bind(*(EACH_CALL,) * 7, self._state)
 
     def walk(self, data: NDArray[np.uint8], start: int, end: int, frames: NDArray[np.void]) -> tuple[int, Walked]:
         """See `Walker.walk`. A walk handles a bounded number of sections and interfaces; it may stop as FULL with no frame."""
         count, position = 0, start
         for _ in range(_META_PER_WALK):
-            status = kernels.walk_pcapng(
-                data, position, end, self.big_endian, self._table, self._rows, frames[count:], self._state
-            )
-            position = int(self._state[kernels.POSITION])
-            count += int(self._state[kernels.COUNT])
-            self.other_records += int(self._state[kernels.OTHERS])
-            self.skip = int(self._state[kernels.SKIP])
-            if status != kernels.META:
-                if status == kernels.DAMAGED:
-                    self.damage = _DAMAGE[int(self._state[kernels.WHY])]
+            status = self._walk(data, position, end, self.big_endian, self._table, self._rows, frames[count:])
+            position = int(self._state[layout.POSITION])
+            count += int(self._state[layout.COUNT])
+            self.other_records += int(self._state[layout.OTHERS])
+            self.skip = int(self._state[layout.SKIP])
+            if status != layout.META:
+                if status == layout.DAMAGED:
+                    self.damage = _DAMAGE[int(self._state[layout.WHY])]
                 break
             length = self._describe(bytes(data[position : min(end, position + _META_BYTES)]), end - position)
             if length <= 0:
-                status = kernels.DAMAGED if self.damage else kernels.MORE
+                status = layout.DAMAGED if self.damage else layout.MORE
                 break
             self.skip = max(0, length - (end - position))
             position = min(end, position + length)
         else:
-            status = kernels.FULL
+            status = layout.FULL
         self.position = position
         return count, Walked(status)
 
@@ -121,13 +122,13 @@ class PcapngWalker:
             big_endian = self.big_endian
         length = (int.from_bytes(block[4:8], "big" if big_endian else "little") + 3) & ~3
         smallest = 28 if section else 20
-        if not smallest <= length <= kernels.MAX_BLOCK:
-            self.damage = _DAMAGE[kernels.WHY_BLOCK_LENGTH]
+        if not smallest <= length <= layout.MAX_BLOCK:
+            self.damage = _DAMAGE[layout.WHY_BLOCK_LENGTH]
             return 0
         if available < min(length, _META_BYTES):
             return 0
         if length <= len(block) and block[4:8] != block[length - 4 : length]:
-            self.damage = _DAMAGE[kernels.WHY_TRAILER]
+            self.damage = _DAMAGE[layout.WHY_TRAILER]
             return 0
         done = self._section(block, big_endian) if section else self._interface(block[8 : max(length - 4, 0)])
         return length if done else 0

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.capture import ring_kernels as kernels
+from app.native.loader import kernel
 from app.wire.records import FRAME_DTYPE
 from tests.wire.plain_kernels import Checked, plain, records
 
@@ -45,7 +46,7 @@ def walk(
     frames = np.zeros(room, FRAME_DTYPE)
     state = np.array([0, count, 0], np.int64)
     data = np.frombuffer(ring, np.uint8).copy()
-    status = kernels.walk_ring_block(data, len(data), np.array(table, np.int64), len(table), fixed, frames, state)
+    status = kernel("walk_ring_block")(data, len(data), np.array(table, np.int64), len(table), fixed, frames, state)
     return status, frames[: state[kernels.COUNT]], state.tolist()
 
 
@@ -137,7 +138,7 @@ def test_any_ring_is_walked_within_its_bounds(
     table = np.array([ETHERNET, RAW, LOOP], np.int64)
     fast, (slow, view) = np.zeros(room, FRAME_DTYPE), records(room, FRAME_DTYPE)
     state, plain_state = np.array([0, count, 0], np.int64), np.array([0, count, 0], np.int64)
-    status = kernels.walk_ring_block(data, len(data), table, 3, fixed, fast, state)
+    status = kernel("walk_ring_block")(data, len(data), table, 3, fixed, fast, state)
     frames = fast[: state[kernels.COUNT]]
     assert (frames["offset"].astype(np.int64) + frames["cap_len"] <= len(data)).all()
     assert status in (kernels.DONE, kernels.FULL, kernels.UNKNOWN_INTERFACE, kernels.DAMAGED)

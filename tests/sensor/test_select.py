@@ -7,7 +7,8 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
 from app.flow.table import FlowTable
-from app.sensor.select_kernels import ALL, CHOSEN_COLUMNS, FIRST_PACKETS, select
+from app.native.loader import kernel
+from app.sensor.select_layout import ALL, CHOSEN_COLUMNS, FIRST_PACKETS
 from app.wire.decode import Decoder
 from tests.frames import block
 
@@ -26,7 +27,7 @@ class Stage:
         packets = Decoder().decode(one.data, one.frames)
         self.table.update(packets)
         chosen = np.zeros((len(packets), CHOSEN_COLUMNS), np.int64)
-        n = select(packets, len(packets), self.table.rows, self.wanted, chosen, self.skipped)
+        n = kernel("select_packets")(packets, len(packets), self.table.rows, self.wanted, chosen, self.skipped)
         return [(int(c[0]), int(c[1]), one.data[c[2] : c[3]].tobytes(), bool(c[4])) for c in chosen[:n]], packets
 
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from app.capture.bpf_compile import compile_dead
 from app.capture.pcap_file import open_file
 from app.model.errors import CaptureError
-from app.wire import bpf
+from app.native.loader import kernel
+from app.wire import bpf, bpf_kernels
 from tests.capture.capture_bytes import pcap
 from tests.wire.plain_kernels import Checked, plain
 
@@ -159,7 +160,7 @@ def test_single_steps(program: list[tuple[int, int, int, int]], frame: bytes, ma
 @pytest.fixture(scope="module")
 def checked() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        yield plain(bpf, patch)
+        yield plain(bpf_kernels, patch)
 
 
 SMALL = st.sampled_from((0, 1, 2, 4, 12, 14, 31, 32, 0xFFFFFFFF)) | st.integers(0, 2**32 - 1)
@@ -182,7 +183,7 @@ def test_random_programs_end_and_read_nothing_outside(
     assert bpf.problem(program) is None
     data = np.frombuffer(bytes(before) + frame + b"\xaa" * 3, np.uint8).copy()
     code = np.array(program, np.int64)
-    fast = bpf.run(data, before, len(frame), wire_len, code, np.zeros(16, np.int64))
+    fast = kernel("run_filter")(data, before, len(frame), wire_len, code, np.zeros(16, np.int64))
     frame_only = Checked(data[: before + len(frame)])
     assert fast == checked.run(frame_only, before, len(frame), wire_len, code, np.zeros(16, np.int64))
     assert 0 <= fast <= 0xFFFFFFFF

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from app.capture.pcap_file import open_file
 from app.model.errors import CaptureError
-from app.wire import pcap, pcap_kernels, pcapng
+from app.native.loader import kernel
+from app.wire import pcap, pcap_kernels, pcap_layout, pcapng
 from app.wire.records import FRAME_DTYPE
 from tests.wire.plain_kernels import Checked, plain, records
 
@@ -91,8 +92,8 @@ def test_the_compiled_walks_read_nothing_outside_and_agree_with_plain_python(
     for arguments in (("walk_pcap", layout), ("walk_pcapng", raw[8:9] == b"\x1a", table, 3)):
         name, *rest = arguments
         fast, slow = np.zeros(room, FRAME_DTYPE), records(room, FRAME_DTYPE)
-        state, plain_state = np.zeros(pcap_kernels.STATE_SIZE, np.int64), np.zeros(pcap_kernels.STATE_SIZE, np.int64)
-        status = getattr(pcap_kernels, name)(data, start, end, *rest, fast, state)
+        state, plain_state = np.zeros(pcap_layout.STATE_SIZE, np.int64), np.zeros(pcap_layout.STATE_SIZE, np.int64)
+        status = kernel(name)(data, start, end, *rest, fast, state)
         assert status == getattr(checked, name)(Checked(data), start, end, *rest, slow[1], plain_state)
         assert state.tolist() == plain_state.tolist()
         assert fast.tobytes() == slow[0].tobytes()

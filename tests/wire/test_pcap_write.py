@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.capture.pcap_file import open_file
 from app.capture.pcap_writer import PcapngWriter, PcapWriter
 from app.capture.source import SourceInterface
+from app.native.loader import kernel
 from app.wire import pcap_write_kernels
 from app.wire.block import Block
 from app.wire.pcap import MAX_FRAME
@@ -140,6 +141,6 @@ def test_packing_reads_and_writes_nothing_outside(
     copy[:] = block.frames
     for name, which in (("pack_pcap", 1), ("pack_pcapng", 2)):
         fast, slow = np.zeros(room, np.uint8), np.zeros(room, np.uint8)
-        result = getattr(pcap_write_kernels, name)(block.data, block.frames, 0, which, fast)
+        result = kernel(name)(block.data, block.frames, 0, which, fast)
         assert result == getattr(checked, name)(Checked(block.data), view, 0, which, Checked(slow))
         assert fast.tobytes() == slow.tobytes()

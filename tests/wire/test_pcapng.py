@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.wire import pcap_kernels as kernels
+from app.wire import pcap_layout as layout
 from app.wire.pcapng import clock_of, options
 
 
 def time_of(value: int, tsresol: int, offset: int) -> int:
-    table = np.zeros((1, kernels.IF_COLUMNS), np.int64)
-    table[0, [kernels.IF_CLOCK, kernels.IF_FACTOR, kernels.IF_OFFSET]] = clock_of(tsresol, offset)
+    table = np.zeros((1, layout.IF_COLUMNS), np.int64)
+    table[0, [layout.IF_CLOCK, layout.IF_FACTOR, layout.IF_OFFSET]] = clock_of(tsresol, offset)
     return int(kernels.pcapng_time(value >> 32, value & 0xFFFFFFFF, table, 0))
 
 

@@ -1,0 +1,38 @@
+"""All kernels of the program. A new one needs a line here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a kernel is declared, and what to tell the user while it is compiled."""
+
+    name: str
+    module: str
+    attribute: str
+    text: str
+
+
+KERNELS: Final = (
+    Entry("walk_pcap", "app.wire.pcap_kernels", "walk_pcap", "capture files"),
+    Entry("walk_pcapng", "app.wire.pcap_kernels", "walk_pcapng", "capture files"),
+    Entry("walk_ring_block", "app.capture.ring_kernels", "walk_ring_block", "packet rings"),
+    Entry("decode_block", "app.wire.decode_kernels", "decode_block", "decoding"),
+    Entry("update_flows", "app.flow.table_kernels", "update", "flows"),
+    Entry("sweep_flows", "app.flow.table_kernels", "sweep", "flows"),
+    Entry("collect_flows", "app.flow.table_kernels", "collect", "flows"),
+    Entry("add_active", "app.flow.roll_up_kernels", "add_active", "hosts and conversations"),
+    Entry("add_ended", "app.flow.roll_up_kernels", "add_ended", "hosts and conversations"),
+    Entry("restore_hosts", "app.flow.roll_up_kernels", "restore_hosts", "hosts and conversations"),
+    Entry("restore_pairs", "app.flow.roll_up_kernels", "restore_pairs", "hosts and conversations"),
+    Entry("count_block", "app.stats.count_kernels", "count_block", "statistics"),
+    Entry("store_frames", "app.sensor.store_kernels", "store_frames", "packet store"),
+    Entry("select_packets", "app.sensor.select_kernels", "select", "inspection"),
+    Entry("run_filter", "app.wire.bpf_kernels", "run", "filters"),
+    Entry("select_frames", "app.wire.bpf_kernels", "select", "filters"),
+    Entry("pack_pcap", "app.wire.pcap_write_kernels", "pack_pcap", "writing capture files"),
+    Entry("pack_pcapng", "app.wire.pcap_write_kernels", "pack_pcapng", "writing capture files"),
+)
