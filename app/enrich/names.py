@@ -179,4 +179,4 @@ def _without_port(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     name, _, port = host.rpartition(":")
-    return name if name and port.isdigit() else host
+    return name if name and port.isdigit() and not _is_address(host) else host
