@@ -133,6 +133,10 @@ class TcpStream:
                 self._expected = seq
         elif self._expected is None:
             self._expected = seq  # the capture began in the middle
+            if payload == b"\0" and wire_len == 1:  # a keep-alive probe more likely than data (RFC 9293 section 3.8.4)
+                self._expected = (seq + 1) & _MASK
+                self.discarded_bytes += 1
+                return
         ahead = (seq - self._expected) & _MASK
         length = len(payload)
         if ahead == 0 and not self._held and length == wire_len and not fin and self._fin is None:
