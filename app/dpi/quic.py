@@ -177,6 +177,7 @@ class QuicInspector:
     def _retry(self, direction: int, header: LongHeader, ts: int) -> None:
         """The server wants its token back first; the client's next Initial brings new keys (RFC 9000 § 17.2.5)."""
         if self._connection_id is not None and direction != self._client and "retry" not in self._details:
+            self._handshake.repeats = self._handshake.client is not None
             self._tell({"version": version_name(header.version), "retry": "yes"}, ts)
 
     def _tell(self, details: dict[str, str], ts: int) -> None:

@@ -32,7 +32,18 @@ TYPES: Final = frozenset((0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 20, 21
 class Handshake:
     """What is known of one handshake. `transport`: tls, dtls, quic."""
 
-    __slots__ = ("_asked", "_flow", "_held", "_retry", "_transport", "client", "finished", "quic_version", "retried")
+    __slots__ = (
+        "_asked",
+        "_flow",
+        "_held",
+        "_retry",
+        "_transport",
+        "client",
+        "finished",
+        "quic_version",
+        "repeats",
+        "retried",
+    )
 
     def __init__(self, flow: FlowContext, transport: str) -> None:
         self._flow = flow
@@ -42,6 +53,7 @@ class Handshake:
         self._retry: TlsServerHello | None = None
         self.client: int | None = None  # the direction that sent a ClientHello
         self.retried = False  # a HelloRetryRequest was seen
+        self.repeats = False  # the next ClientHello is one that was told already
         self.finished = False  # the server's answer was told, nothing more will be
         self.quic_version: str | None = None
 
@@ -66,6 +78,9 @@ class Handshake:
         """Tell a ClientHello."""
         self.client = direction
         self._asked = ts
+        if self.repeats:
+            self.repeats = False
+            return
         self._flow.sink(
             TlsClientHello(
                 flow_id=self._flow.flow_id,

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from app.capture.pcap_file import open_file
 from app.capture.source import Source
+from app.dpi.ndpi_client import NdpiClient
 from app.model.errors import CaptureError
 from app.sensor.document import capture_document, capture_report, coverage_document
+from app.sensor.insight import Insight
 from app.sensor.pipeline import Pipeline
 from app.sensor.summary import summary_lines
 
@@ -41,8 +43,13 @@ def run(args: Namespace) -> int:
 def analyze(name: str) -> str:
     """The document of one capture as a line of JSON."""
     flows: list[NDArray[np.void]] = []
-    pipeline = Pipeline(MAX_FLOWS, on_ended=lambda records: flows.append(records.copy()))
-    source = _through(name, pipeline)
+    engine = NdpiClient()
+    insight = Insight(patient=True, engine=engine if engine.available else None)
+    pipeline = Pipeline(MAX_FLOWS, on_ended=lambda records: flows.append(records.copy()), insight=insight)
+    try:
+        source = _through(name, pipeline)
+    finally:
+        engine.close()
     try:
         report: dict[str, Any] = capture_report(name, pipeline, source, flows)
     finally:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.dissect.client import Dissector
+from app.dpi.ndpi_client import NdpiClient
 from app.link.messages import Message
 from app.sensor.broker_client import BrokerClient, Rights
 from app.sensor.capture_control import CaptureControl
 from app.sensor.commands import Commands
+from app.sensor.findings import MAX_LISTED
+from app.sensor.insight import Insight
 from app.sensor.live_source import LiveSources
 from app.sensor.packet_store import PacketStore
 from app.sensor.pipeline import Pipeline
@@ -31,7 +34,8 @@ def assemble(settings: Settings, broker: BrokerClient, rights: Rights, send: Cal
     """Nothing of it runs yet. `send` queues a message for the web process."""
     store = PacketStore(settings.packet_store_mb << 20)
     snapshots = SnapshotMaker()
-    pipeline = Pipeline(settings.max_flows, store, snapshots.take_ended)
+    insight = Insight(patient=False, engine=NdpiClient(), limit=MAX_LISTED)
+    pipeline = Pipeline(settings.max_flows, store, snapshots.take_ended, insight=insight)
     snapshots.watch(pipeline, store)
     live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
 

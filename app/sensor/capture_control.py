@@ -162,6 +162,8 @@ class CaptureControl:
     # -- parts --------------------------------------------------------------------------------------------------------
 
     def _begin(self, kind: str, bpf_filter: str, snaplen: int) -> None:
+        if self._pipeline.insight is not None:
+            self._pipeline.insight.patient = kind == "file"
         self._pipeline.reset()
         self._losses = {"kernel_drops": 0, "ring_freezes": 0}
         self._state.update(

@@ -12,6 +12,8 @@ from app.capture.source import Source
 from app.flow.community_id import community_id
 from app.model.layers import CONN_STATES, protocol_name
 from app.model.timestamps import rfc3339
+from app.sensor.fact_documents import dns_document, http_document, tls_document
+from app.sensor.findings import Findings, FlowFindings
 from app.sensor.pipeline import Pipeline
 from app.wire.addresses import format_address
 from app.wire.records import FLOW_DTYPE
@@ -74,8 +76,8 @@ def finite(value: float) -> float | None:
     return None if value != value else round(value, 4)
 
 
-def flow_document(row: tuple[Any, ...]) -> dict[str, Any]:
-    """One flow of the document from one FLOW record (as a tuple). src = originator; bytes are frame bytes on the wire."""
+def flow_document(row: tuple[Any, ...], known: FlowFindings) -> dict[str, Any]:
+    """One flow of the document from one FLOW record (as a tuple) and what inspectors know. src = originator; bytes are frame bytes on the wire."""
 
     def of(name: str) -> Any:
         return row[_COLUMN[name]]
@@ -109,10 +111,10 @@ def flow_document(row: tuple[Any, ...]) -> dict[str, Any]:
         "tcp_flags": flag_letters(of("src_flags") | of("dst_flags")) if tcp else None,
         "state": CONN_STATES[of("conn_state")],
         "history": of("history").decode("ascii", "replace"),
-        "app": None,
-        "category": None,
-        "server_name": None,
-        "ja4": None,
+        "app": known.app,
+        "category": known.category,
+        "server_name": known.server_name,
+        "ja4": known.ja4,
         "entropy_src": finite(of("src_entropy")),
         "entropy_dst": finite(of("dst_entropy")),
         "rtt_ms": of("rtt_ns") / 1e6 if of("rtt_ns") >= 0 else None,
@@ -142,13 +144,16 @@ def capture_document(name: str, pipeline: Pipeline, source: Source) -> dict[str,
 def coverage_document(pipeline: Pipeline, source: Source) -> dict[str, Any]:
     """What a conclusion rests on: seen, decoded, lost."""
     undecoded = sum(pipeline.counts.undecoded().values())
+    inspection = pipeline.insight.inspection if pipeline.insight else None
     return {
         "packets_seen": pipeline.counts.packets,
         "packets_decoded": pipeline.counts.packets - undecoded,
         "kernel_drops": source.statistics().kernel_drops,
         "queue_drops": 0,
-        "payload_bytes_scanned": 0,
-        "payload_bytes_skipped": 0,
+        "payload_bytes_scanned": inspection.bytes_read if inspection else 0,
+        "payload_bytes_skipped": inspection.bytes_skipped if inspection else 0,
+        "flows_not_inspected": inspection.flows_passed_over if inspection else None,
+        "inspection_failures": inspection.failures if inspection else None,
         "flows_evicted": pipeline.table.evicted,
     }
 
@@ -157,13 +162,16 @@ def capture_report(name: str, pipeline: Pipeline, source: Source, flows: Iterabl
     """The whole document."""
     records = [row for part in flows for row in part.tolist()]
     records.sort(key=lambda row: row[_COLUMN["flow_id"]])
+    findings = pipeline.insight.findings if pipeline.insight else Findings(None)
+    nothing = FlowFindings()
+    answers = {hello.flow_id: hello for hello in findings.server_hellos}
     return {
         "capture": capture_document(name, pipeline, source),
         "protocols": {layer: packets for layer, packets, _ in pipeline.counts.layers()},
-        "flows": [flow_document(row) for row in records],
-        "dns": [],
-        "tls": [],
-        "http": [],
+        "flows": [flow_document(row, findings.flows.get(row[_COLUMN["flow_id"]], nothing)) for row in records],
+        "dns": [dns_document(fact) for fact in sorted(findings.dns, key=lambda fact: fact.ts) if fact.kind == "dns"],
+        "tls": [tls_document(hello, answers.get(hello.flow_id)) for hello in findings.client_hellos],
+        "http": [http_document(fact) for fact in sorted(findings.http, key=lambda fact: fact.ts)],
         "alerts": [],
         "cards": [],
         "coverage": coverage_document(pipeline, source),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.dpi.facts import DnsTransaction, HttpTransaction, TlsClientHello, TlsServerHello
+from app.dpi.facts import CleartextLogin, DnsTransaction, HostName, HttpTransaction, TlsClientHello, TlsServerHello
 from app.model.timestamps import rfc3339
+from app.sensor.findings import FlowFindings
 from app.wire.card_mask import masked
 
 
@@ -74,3 +75,42 @@ def http_document(fact: HttpTransaction) -> dict[str, Any]:
         "latency_ms": None if fact.latency_ns is None else fact.latency_ns / 1e6,
         "username": fact.username,
     }
+
+
+def login_document(fact: CleartextLogin) -> dict[str, Any]:
+    return {
+        "timestamp": rfc3339(fact.ts),
+        "flow_id": str(fact.flow_id),
+        "protocol": fact.protocol,
+        "username": masked_text(fact.username),
+        "succeeded": fact.succeeded,
+    }
+
+
+def host_document(fact: HostName) -> dict[str, Any]:
+    return {
+        "timestamp": rfc3339(fact.ts),
+        "address": fact.address,
+        "name": fact.name,
+        "source": fact.source,
+        "mac": fact.mac,
+    }
+
+
+KNOWN_COLUMNS = (
+    "app",
+    "category",
+    "app_source",
+    "server_name",
+    "server_name_source",
+    "ja3",
+    "ja4",
+    "tls_version",
+    "alpn",
+    "protocol",
+)
+
+
+def known_row(known: FlowFindings) -> list[Any]:
+    """What is known of a flow, in the order of KNOWN_COLUMNS."""
+    return [getattr(known, name) for name in KNOWN_COLUMNS]

@@ -18,7 +18,8 @@ from app.dpi.facts import (
     TlsServerHello,
 )
 
-MAX_LISTED: Final = 50_000  # of each kind
+MAX_LISTED: Final = 5_000  # of each kind, in live capture: what waits for a snapshot
+MAX_KNOWN: Final = 200_000  # flows of live capture of which something is known
 
 
 @dataclass(slots=True)
@@ -88,6 +89,10 @@ class Findings:
         """The flow has been told of and will not be asked for again."""
         self.flows.pop(flow_id, None)
 
+    def drain(self, kept: deque[Any], most: int) -> list[Any]:
+        """The oldest facts of one kind, at most `most`, once (live capture: they live on in the web process)."""
+        return [kept.popleft() for _ in range(min(most, len(kept)))]
+
     def take_changed(self) -> list[tuple[int, FlowFindings]]:
         """Flows with something new, once."""
         changed = [(flow_id, self.flows[flow_id]) for flow_id in self.changed if flow_id in self.flows]
@@ -107,6 +112,8 @@ class Findings:
         self.changed.add(flow_id)
         flow = self.flows.get(flow_id)
         if flow is None:
+            if self._limit is not None and len(self.flows) >= MAX_KNOWN:
+                self.flows.pop(next(iter(self.flows)))
             flow = self.flows[flow_id] = FlowFindings()
         return flow
 

@@ -196,8 +196,6 @@ class Inspection:
                 self._finish(flow)
             return
         flow.inspector = inspector
-        if flow.slot >= 0:
-            self._wanted[flow.slot] = layout.ALL
         # The other direction may have spoken first without being recognised: it comes first.
         for way in (1 - direction, direction):
             first, flow.held[way] = bytes(flow.held[way]), bytearray()
@@ -218,7 +216,6 @@ class Inspection:
                 if flow.tries >= RECOGNITION_DATAGRAMS:
                     self._finish(flow)
                 return
-            self._wanted[flow.slot] = layout.ALL
         if not flow.inspector.data(direction, payload, ts):
             self._inspector_done(flow)
 

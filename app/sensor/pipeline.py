@@ -1,4 +1,4 @@
-"""The way a packet goes, the same for live capture, replay and `analyze`: block → columns → flows → counts → packet store."""
+"""The way a packet goes, the same for live capture, replay and `analyze`: block → columns → flows → counts → insight → packet store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.flow.roll_ups import RollUps
 from app.flow.table import SECOND, FlowTable, Timeouts
+from app.sensor.insight import Insight
 from app.stats.traffic import TrafficCounts
 from app.wire.block import Block
 from app.wire.decode import BATCH, Decoder
@@ -41,8 +42,10 @@ class Pipeline:
         store: Store | None = None,
         on_ended: EndedFlows | None = None,
         timeouts: Timeouts | None = None,
+        insight: Insight | None = None,
     ) -> None:
         self._max_flows = max_flows
+        self.insight = insight
         self._timeouts = timeouts
         self._on_ended = on_ended
         self.table: FlowTable
@@ -60,6 +63,8 @@ class Pipeline:
         self.generation += 1
         self._decoder = Decoder()
         self.table = FlowTable(self._max_flows, self._take_ended, self._timeouts, self._flow_ids_used)
+        if self.insight is not None:
+            self.insight.begin(self._max_flows)
         self.counts.reset()
         self.roll_ups.reset()
         if self.store is not None:
@@ -76,6 +81,8 @@ class Pipeline:
                 self.table.update(carriers)
             flow_ids, heads = self.table.update(packets)
             self.counts.add(packets)
+            if self.insight is not None:
+                self.insight.take(block.data, packets, flow_ids, heads, self.table)
             if self.store is not None:
                 self.store.add(Block(block.data, frames), packets, heads, flow_ids)
         self._sweep_if_due(self._decoder.clock_ns)
@@ -87,11 +94,15 @@ class Pipeline:
     def finish(self) -> None:
         """The capture is over: all flows end."""
         self.table.finish()
+        if self.insight is not None:
+            self.insight.settle()
 
     def close_tick(self) -> int:
         """Bring the roll-ups up to date and close the tick; returns the number of the closed one."""
         self.table.drain()
         self.roll_ups.add_active(self.table, self._rolled_tick)
+        if self.insight is not None:
+            self.insight.next_tick(self.clock_ns)
         closed = self.table.next_tick()
         self._rolled_tick = closed + 1
         return closed
@@ -110,5 +121,7 @@ class Pipeline:
 
     def _take_ended(self, records: NDArray[np.void], rolled: NDArray[np.int64]) -> None:
         self.roll_ups.add_ended(records, rolled)
+        if self.insight is not None:
+            self.insight.ended(records)
         if self._on_ended is not None:
             self._on_ended(records)

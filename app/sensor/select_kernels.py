@@ -1,7 +1,7 @@
 """Which packets of a decoded block an inspector wants to see: those with payload of flows that are not done yet.
 
-`wanted[slot]` is one byte per row of the flow table: how many more packets of the flow are wanted, ALL for a stream that is being read, 0 when the flow is
-done. A flow that has just begun gets its first allowance here, so Python is not asked about packets of finished flows at all.
+`wanted[slot]` is one byte per row of the flow table: ALL while somebody reads the flow, 0 when it is done. A flow that has just begun is wanted; Python says
+when it is enough, and is not asked about packets of finished flows in later blocks at all.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -13,7 +13,7 @@ from numba import from_dtype, int64, types
 from app.flow import layout as at
 from app.model.layers import KIND_FIRST_OF_FLOW, KIND_LATER_FRAGMENT
 from app.native.declare import kernel
-from app.sensor.select_layout import ALL, DIRECTION, FIRST_BYTE, FIRST_PACKETS, LAST_BYTE, NEW, PLACE
+from app.sensor.select_layout import ALL, DIRECTION, FIRST_BYTE, LAST_BYTE, NEW, PLACE
 from app.wire.records import PACKET_DTYPE
 
 STATE, ORIGINATOR_B = at.STATE, at.ORIGINATOR_B
@@ -43,7 +43,7 @@ def select(packets, n, rows, wanted, chosen, skipped):
             continue
         new = p.kind & KIND_FIRST_OF_FLOW
         if new:
-            wanted[r] = FIRST_PACKETS
+            wanted[r] = ALL
         begin = int64(p.offset) + int64(p.payload_offset)
         end = min(begin + int64(p.payload_len), int64(p.offset) + int64(p.cap_len))
         if wanted[r] == 0:
@@ -51,8 +51,6 @@ def select(packets, n, rows, wanted, chosen, skipped):
             continue
         if end <= begin and not (p.protocol == 6 and p.tcp_flags & 7):  # SYN, FIN and RST move a stream without payload
             continue
-        if wanted[r] != ALL and end > begin:
-            wanted[r] -= 1
         low = (
             int64(p.src_hi) == rows[r, A_HI]
             and int64(p.src_lo) == rows[r, A_LO]

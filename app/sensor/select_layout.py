@@ -1,11 +1,10 @@
-"""Numbers of the choice of packets for inspectors: what a flow is allowed, and the columns of what was chosen."""
+"""Numbers of the choice of packets for inspectors: whether a flow is wanted, and the columns of what was chosen."""
 
 from __future__ import annotations
 
 from typing import Final
 
-FIRST_PACKETS: Final = 24  # packets of a new flow that are looked at before somebody has to say that more are wanted
-ALL: Final = 255
+ALL: Final = 255  # every packet with payload is wanted
 # Columns of `chosen`
 PLACE: Final = 0
 DIRECTION: Final = 1

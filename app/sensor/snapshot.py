@@ -9,11 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.model.columns import RINGS
+from app.sensor.fact_documents import (
+    dns_document,
+    host_document,
+    http_document,
+    known_row,
+    login_document,
+    tls_document,
+)
 from app.sensor.pipeline import Pipeline
 from app.sensor.summary import host_text
 from app.wire.records import BUCKET_DTYPE, FLOW_DTYPE
 
 MAX_FLOWS: Final = 20_000  # rows of flows in one snapshot; the rest follows
+MAX_FACTS: Final = 1_000  # of each kind in one snapshot
 MAX_PACKETS: Final = 200  # newest packets of the tick
 MAX_ENDED: Final = 65_536  # ended flows that wait for a snapshot; more are lost and counted
 TOP: Final = 50
@@ -102,6 +111,7 @@ class SnapshotMaker:
             "flows_active": pipeline.table.active,
             **self._new_packets(),
             "series": self._series(live),
+            **self._facts(),
             "losses": self._losses(losses),
             "latency": self._latency(),
             "store": self._stored(),
@@ -172,6 +182,25 @@ class SnapshotMaker:
         seen = self._store.newest_id - self._packet_id
         self._packet_id = self._store.newest_id
         return {"packets": rows.tobytes(), "packets_skipped": max(seen - len(rows), 0)}
+
+    def _facts(self) -> dict[str, Any]:
+        """What inspectors found since the last snapshot: facts once, and flows with something new (docs/architecture.md)."""
+        assert self._pipeline is not None
+        insight = self._pipeline.insight
+        if insight is None:
+            return {}
+        findings = insight.findings
+        hellos = findings.drain(findings.client_hellos, MAX_FACTS)
+        answers = {hello.flow_id: hello for hello in findings.server_hellos}
+        return {
+            "dns": [dns_document(fact) for fact in findings.drain(findings.dns, MAX_FACTS)],
+            "tls": [tls_document(hello, answers.get(hello.flow_id)) for hello in hellos],
+            "http": [http_document(fact) for fact in findings.drain(findings.http, MAX_FACTS)],
+            "logins": [login_document(fact) for fact in findings.drain(findings.logins, MAX_FACTS)],
+            "names": [host_document(fact) for fact in findings.drain(findings.hosts, MAX_FACTS)],
+            "known": [[flow_id, *known_row(known)] for flow_id, known in findings.take_changed()],
+            "insight": insight.state(),
+        }
 
     def _series(self, live: bool) -> dict[str, bytes]:
         """Buckets that may have changed. A file's time can go anywhere within a tick, so all of its buckets are said."""

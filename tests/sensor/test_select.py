@@ -8,7 +8,7 @@ from scapy.layers.l2 import Ether
 
 from app.flow.table import FlowTable
 from app.native.loader import kernel
-from app.sensor.select_layout import ALL, CHOSEN_COLUMNS, FIRST_PACKETS
+from app.sensor.select_layout import CHOSEN_COLUMNS
 from app.wire.decode import Decoder
 from tests.frames import block
 
@@ -67,12 +67,10 @@ def test_a_finished_flow_is_skipped_and_counted():
     assert stage.skipped[0] == 4
 
 
-def test_the_allowance_ends_unless_all_is_wanted():
+def test_a_flow_is_wanted_until_somebody_says_enough():
     frame = bytes(ETHER / IP(src=LOW, dst=HIGH) / UDP(sport=1, dport=2) / b"data")
     stage = Stage()
-    chosen, packets = stage.run(*[frame] * 40)
-    assert len(chosen) == FIRST_PACKETS
-    stage.wanted[packets["flow"][0]] = ALL
+    assert len(stage.run(*[frame] * 40)[0]) == 40
     assert len(stage.run(*[frame] * 40)[0]) == 40
 
 

@@ -1,0 +1,101 @@
+"""What the traffic is: inspectors and nDPI behind one door, and what they found."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.dpi.ndpi_client import NdpiClient
+from app.flow.table import FlowTable
+from app.sensor.findings import Findings
+from app.sensor.inspection import Inspection
+from app.sensor.inspectors import recognizers
+
+LIVE_SECONDS_PER_TICK: Final = 0.25  # of inspection, so that the capture ring is never left alone for long
+
+
+class Insight:
+    """One capture's inspection.
+
+    `patient`: a file is read, so everything is looked at; else inspection is bounded in time and skips rather than waits. `limit`: how many facts of each
+    kind are kept, None = all. `engine`: None where applications are not wanted.
+    """
+
+    def __init__(self, patient: bool, engine: NdpiClient | None = None, limit: int | None = None) -> None:
+        self.patient = patient
+        self.engine = engine
+        self._limit = limit
+        self.findings = Findings(limit)
+        self.inspection: Inspection | None = None
+        self._clock_ns = 0
+
+    def begin(self, capacity: int) -> None:
+        """A new capture over a flow table of `capacity` rows."""
+        self.findings = Findings(self._limit)
+        seconds = None if self.patient else LIVE_SECONDS_PER_TICK
+        tcp, udp = recognizers()
+        self.inspection = Inspection(lambda fact: self.findings.take(fact), tcp, udp, capacity, seconds)
+
+    def take(
+        self,
+        data: NDArray[np.uint8],
+        packets: NDArray[np.void],
+        flow_ids: NDArray[np.uint64],
+        heads: NDArray[np.uint8],
+        table: FlowTable,
+    ) -> None:
+        """A decoded block that went through the flow table."""
+        assert self.inspection is not None, "begin() comes first"
+        self.inspection.take(data, packets, flow_ids, table)
+        if len(packets):
+            self._clock_ns = int(packets["ts"][-1])
+        if self.engine is not None:
+            self.engine.feed(packets, flow_ids, heads, data, self._clock_ns, wait=self.patient)
+            self.hear()
+
+    def hear(self) -> None:
+        """Take what nDPI has decided."""
+        if self.engine is not None:
+            for flow_id, application in self.engine.poll():
+                self.findings.application(flow_id, application)
+
+    def ended(self, records: NDArray[np.void]) -> None:
+        """Flows ended (FLOW_DTYPE)."""
+        assert self.inspection is not None, "begin() comes first"
+        if self.inspection.active:
+            for flow_id, end in zip(records["flow_id"].tolist(), records["end"].tolist(), strict=True):
+                self.inspection.ended(flow_id, end)
+        if self.engine is not None:
+            self.engine.end(records["flow_id"], self._clock_ns)
+
+    def next_tick(self, clock_ns: int) -> None:
+        if self.inspection is not None:
+            self.inspection.next_tick()
+        if self.engine is not None:
+            self.engine.tick(clock_ns)
+            self.hear()
+
+    def state(self) -> dict[str, Any]:
+        """For the page: what is in use, and what was left out."""
+        inspection, engine = self.inspection, self.engine
+        return {
+            "engine": "ndpi" if engine is not None and engine.available else "content",
+            "engine_version": engine.version if engine is not None else None,
+            "engine_why_not": engine.why_not if engine is not None else "applications are not asked for",
+            "engine_restarts": engine.statistics.restarts if engine is not None else 0,
+            "engine_packets_skipped": engine.statistics.packets_skipped if engine is not None else 0,
+            "bytes_read": inspection.bytes_read if inspection else 0,
+            "bytes_skipped": inspection.bytes_skipped if inspection else 0,
+            "flows_passed_over": inspection.flows_passed_over if inspection else 0,
+            "failures": inspection.failures if inspection else 0,
+            "active": inspection.active if inspection else 0,
+            "facts_forgotten": self.findings.forgotten,
+        }
+
+    def settle(self) -> None:
+        """The end of a file: wait for what nDPI still has to say."""
+        if self.engine is not None:
+            for flow_id, application in self.engine.drain():
+                self.findings.application(flow_id, application)
