@@ -42,7 +42,9 @@ class Statistics:
     """Since the client was made. Losses are for the page."""
 
     packets_shown: int = 0
-    packets_skipped: int = 0  # the child was too slow, or not there
+    packets_skipped: int = (
+        0  # beginnings of flows while the child was too slow, or not there; not all would have been shown
+    )
     flows_named: int = 0
     flows_lost: int = 0  # in the child when it died
     restarts: int = 0
@@ -73,6 +75,7 @@ class NdpiClient:
         self._frames = FrameDecoder()
         self._inside: dict[int, int] = {}  # flow id → row of the flow table, of flows the child has not decided
         self._ready: list[Result] = []
+        self._greeted = False
         self._heard = 0.0
         self._started = 0.0
         self._deaths = 0  # in a row
@@ -150,7 +153,7 @@ class NdpiClient:
         return results
 
     def close(self) -> None:
-        """End the child; what it had not decided stays undecided."""
+        """End the child, at the end or between two captures; what it had not decided stays undecided. The next packets start another."""
         self._kill()
         self._inside.clear()
 
@@ -196,6 +199,7 @@ class NdpiClient:
         ours.setblocking(False)
         self._sock = ours
         self._frames = FrameDecoder()
+        self._greeted = False
         self._started = self._heard = now
         return True
 
@@ -239,7 +243,7 @@ class NdpiClient:
                 return
             try:
                 self._take(part)
-            except (ProtocolError, ValueError, TypeError, IndexError, msgpack.exceptions.UnpackException):
+            except (ProtocolError, ValueError, TypeError, LookupError, msgpack.exceptions.UnpackException):
                 self._fail()  # the child's memory may be an attacker's: what is no answer ends it
                 return
 
@@ -254,15 +258,19 @@ class NdpiClient:
                 self._answer(*answer)
 
     def _greet(self, version: str, why_not: str | None = None) -> None:
+        """The first words of a child, which it says before it has seen a packet; later ones are not believed."""
+        if self._greeted or len(version) > 64:
+            raise ValueError("a greeting that is none")
+        self._greeted = True
         self.version = version or None
-        self.why_not = why_not
+        self.why_not = None if why_not is None else str(why_not)
 
     def _answer(self, number: int, live: int, memory: int, rows: list[list[Any]]) -> None:
         expected, size = self._batches.popleft()
         if number != expected:
             raise ValueError(f"answer {number} came for batch {expected}")
         self._waiting_bytes -= size
-        self.statistics.live_flows, self.statistics.memory_bytes = live, memory
+        self.statistics.live_flows, self.statistics.memory_bytes = int(live), int(memory)
         for flow_id, *fields in rows:
             slot = self._inside.pop(flow_id, None)
             if slot is None:
@@ -276,7 +284,8 @@ class NdpiClient:
         self._kill()
         now = time.monotonic()
         if not self.available:
-            return  # it said so itself
+            self._inside.clear()
+            return  # it said itself that it cannot work
         self._deaths = 1 if now - self._started > _HEALTHY else self._deaths + 1
         self._start_at = now + min(2.0 ** (self._deaths - 1) - 1, _LONGEST_PAUSE)
         self.statistics.restarts += 1
