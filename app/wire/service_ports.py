@@ -1,11 +1,33 @@
-"""Names of services by their usual port: a hint for people, never a proof of what a flow carries.
+"""Names of services by their usual port, as the query language knows them: a hint for people, never a proof of what a flow carries.
 
-Names are those of the field; where IANA's name is known to nobody (`ms-wbt-server`) the usual one is used.
+`NAMED_PORTS` are the names that are shown as they stand here, upper case and all. `SERVICE_PORTS` are the names people type; where IANA calls
+a port something that nobody types (`ms-wbt-server`), both are understood.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+NAMED_PORTS: Final[dict[int, str]] = {
+    20: "FTP-DATA",
+    21: "FTP",
+    22: "SSH",
+    23: "Telnet",
+    25: "SMTP",
+    53: "DNS",
+    80: "HTTP",
+    110: "POP3",
+    143: "IMAP",
+    443: "HTTPS",
+    445: "SMB",
+    3306: "MySQL",
+    3389: "RDP",
+    5432: "PostgreSQL",
+    6379: "Redis",
+    8080: "HTTP-Proxy",
+    8443: "HTTPS-Alt",
+    27017: "MongoDB",
+}
 
 SERVICE_PORTS: Final[dict[int, str]] = {
     20: "ftp-data",
@@ -82,7 +104,7 @@ SERVICE_PORTS: Final[dict[int, str]] = {
     6443: "kubernetes",
     6667: "irc",
     6881: "bittorrent",
-    8080: "http-alt",
+    8080: "http-proxy",
     8443: "https-alt",
     8883: "mqtts",
     9092: "kafka",
@@ -95,9 +117,48 @@ SERVICE_PORTS: Final[dict[int, str]] = {
 }
 
 
+# What else the ports above are called: IANA's names (which the pages show), and one that was in use here.
+_OTHER_NAMES: Final[dict[str, tuple[int, ...]]] = {
+    "avt-profile-1": (5004,),
+    "bootpc": (68,),
+    "bootps": (67,),
+    "dhcpv6-client": (546,),
+    "dhcpv6-server": (547,),
+    "dnp": (20000,),
+    "domain": (53,),
+    "domain-s": (853,),
+    "epmap": (135,),
+    "gtp-user": (2152,),
+    "http-alt": (8080,),
+    "iop": (2055,),
+    "ipps": (631,),
+    "mbap": (502,),
+    "memcache": (11211,),
+    "microsoft-ds": (445,),
+    "ms-sql-s": (1433,),
+    "ms-wbt-server": (3389,),
+    "ncube-lm": (1521,),
+    "ndl-aas": (3128,),
+    "pcsync-https": (8443,),
+    "rfb": (5900,),
+    "secure-mqtt": (8883,),
+    "shell": (514,),
+    "snmptrap": (162,),
+    "stun-behavior": (3478,),
+    "submissions": (465,),
+    "igmpv3lite": (465,),
+    "sun-sr-https": (6443,),
+    "sunrpc": (111,),
+    "wap-wsp": (9200,),
+    "www-http": (80,),
+    "xmlipcregsvc": (9092,),
+    "xmpp-client": (5222,),
+}
+
+
 def ports_by_service() -> dict[str, tuple[int, ...]]:
-    """name → ports."""
-    ports: dict[str, tuple[int, ...]] = {}
+    """name in lower case → ports."""
+    ports: dict[str, tuple[int, ...]] = dict(_OTHER_NAMES)
     for port, name in SERVICE_PORTS.items():
         ports[name] = (*ports.get(name, ()), port)
     return ports
