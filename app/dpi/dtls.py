@@ -73,7 +73,7 @@ class DtlsInspector:
                 self._encrypted(direction)
             at = end
         handshake = self._handshake
-        if (handshake.finished and handshake.client is not None) or self._datagrams >= _MAX_DATAGRAMS:
+        if handshake.over or self._datagrams >= _MAX_DATAGRAMS:
             handshake.end()
             return DONE
         return MORE

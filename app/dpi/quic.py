@@ -102,7 +102,7 @@ class QuicInspector:
     def _verdict(self) -> bool:
         handshake = self._handshake
         exhausted = min(side.initials for side in self._sides) >= _MAX_INITIALS or self._datagrams >= _MAX_DATAGRAMS
-        if exhausted or self._over or (handshake.finished and handshake.client is not None):
+        if exhausted or self._over or handshake.over:
             handshake.end()
             return DONE
         return MORE

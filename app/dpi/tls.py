@@ -19,13 +19,14 @@ _APPLICATION_DATA: Final = 23
 _HEARTBEAT: Final = 24
 _MAX_RECORD: Final = (1 << 14) + 2048  # RFC 5246 § 6.2.3
 _MAX_HELD: Final = 64 << 10
+_MAX_READ: Final = 256 << 10  # of one direction: more is no handshake
 _MAX_IDLE: Final = 64 << 10  # bytes of a direction that told all, before the other one is given up
 
 
 class _Stream:
     """One direction. `ended`: nothing more can be read of it."""
 
-    __slots__ = ("ended", "idle", "messages", "records", "started")
+    __slots__ = ("ended", "idle", "messages", "records", "started", "total")
 
     def __init__(self) -> None:
         self.records = bytearray()
@@ -33,6 +34,7 @@ class _Stream:
         self.started = False
         self.ended = False
         self.idle = 0
+        self.total = 0
 
     def end(self) -> None:
         self.ended = True
@@ -53,12 +55,13 @@ class TlsInspector:
     def data(self, direction: int, data: bytes, ts: int) -> bool:
         """The next bytes of one direction."""
         stream = self._streams[direction]
+        stream.total += len(data)
         if stream.ended:
             stream.idle += len(data)
         else:
             stream.records += data
             self._read_records(stream, direction, ts)
-            if not stream.ended and len(stream.records) + len(stream.messages) > _MAX_HELD:
+            if len(stream.records) + len(stream.messages) > _MAX_HELD or stream.total > _MAX_READ:
                 stream.end()
         return self._verdict()
 
@@ -75,10 +78,7 @@ class TlsInspector:
 
     def _verdict(self) -> bool:
         handshake, (a, b) = self._handshake, self._streams
-        if (handshake.finished and handshake.client is not None) or (a.ended and b.ended):
-            handshake.end()
-            return DONE
-        if max(a.idle, b.idle) > _MAX_IDLE:
+        if handshake.over or (a.ended and b.ended) or max(a.idle, b.idle) > _MAX_IDLE:
             handshake.end()
             return DONE
         return MORE

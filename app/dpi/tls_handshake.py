@@ -25,6 +25,7 @@ from app.dpi.tls_hello import (
 CLIENT_HELLO: Final = 1
 SERVER_HELLO: Final = 2
 CERTIFICATE: Final = 11
+_MAX_HELLOS: Final = 8  # told of one connection: one, two with a retry, a few with renegotiations
 _BEHIND_CERTIFICATE: Final = frozenset((4, 12, 13, 14, 16, 20))  # where one of these comes, no certificate will
 TYPES: Final = frozenset((0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67, 254))
 
@@ -36,6 +37,7 @@ class Handshake:
         "_asked",
         "_flow",
         "_held",
+        "_hellos",
         "_retry",
         "_transport",
         "client",
@@ -51,6 +53,7 @@ class Handshake:
         self._asked: int | None = None  # time of the last ClientHello
         self._held: TlsServerHello | None = None  # waits for its certificates
         self._retry: TlsServerHello | None = None
+        self._hellos = 0
         self.client: int | None = None  # the direction that sent a ClientHello
         self.retried = False  # a HelloRetryRequest was seen
         self.repeats = False  # the next ClientHello is one that was told already
@@ -74,6 +77,11 @@ class Handshake:
         elif kind in _BEHIND_CERTIFICATE:
             self.answered()
 
+    @property
+    def over(self) -> bool:
+        """Both hellos were told, or more ClientHellos than make sense."""
+        return (self.finished and self.client is not None) or self._hellos >= _MAX_HELLOS
+
     def client_hello(self, direction: int, hello: ClientHello, ts: int) -> None:
         """Tell a ClientHello."""
         self.client = direction
@@ -81,6 +89,9 @@ class Handshake:
         if self.repeats:
             self.repeats = False
             return
+        if self._hellos >= _MAX_HELLOS:
+            return
+        self._hellos += 1
         self._flow.sink(
             TlsClientHello(
                 flow_id=self._flow.flow_id,

@@ -204,7 +204,21 @@ def test_a_side_that_stays_silent_is_given_up():
     assert not flow.more
 
 
-def test_startled_in_the_middle():
+def test_a_peer_cannot_fill_the_log():
+    flow = Play(recognize_tls).say(C, record(client_hello(extensions=None) * 300))
+    assert len(hellos(flow)) == 8
+    assert not flow.more
+
+
+def test_a_stream_without_end_is_given_up():
+    flow = Play(recognize_tls).say(C, HELLO)
+    for _ in range(40):
+        flow.say(S, record(bytes(4) * 2000))
+    flow.say(S, ANSWER)
+    assert not answers(flow)
+
+
+def test_started_in_the_middle():
     """Behind STARTTLS another inspector makes it."""
     facts = []
     inspector = TlsInspector(FlowContext(1, 6, "192.0.2.1", 1, "192.0.2.2", 25, facts.append))
