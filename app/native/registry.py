@@ -29,6 +29,7 @@ KERNELS: Final = (
     Entry("restore_hosts", "app.flow.roll_up_kernels", "restore_hosts", "hosts and conversations"),
     Entry("restore_pairs", "app.flow.roll_up_kernels", "restore_pairs", "hosts and conversations"),
     Entry("count_block", "app.stats.count_kernels", "count_block", "statistics"),
+    Entry("count_payload", "app.stats.histogram_kernels", "count_payload", "entropy"),
     Entry("store_frames", "app.sensor.store_kernels", "store_frames", "packet store"),
     Entry("select_packets", "app.sensor.select_kernels", "select", "inspection"),
     Entry("run_filter", "app.wire.bpf_kernels", "run", "filters"),

@@ -18,6 +18,7 @@ from app.sensor.document import capture_document, capture_report, coverage_docum
 from app.sensor.insight import Insight
 from app.sensor.pipeline import Pipeline
 from app.sensor.summary import summary_lines
+from app.stats.payload_entropy import PayloadEntropy
 
 # A table this large holds the flows of any capture a person looks at; beyond it flows are ended early, counted, and still reported.
 MAX_FLOWS: Final = 1 << 18
@@ -45,7 +46,12 @@ def analyze(name: str) -> str:
     flows: list[NDArray[np.void]] = []
     engine = NdpiClient()
     insight = Insight(patient=True, engine=engine if engine.available else None)
-    pipeline = Pipeline(MAX_FLOWS, on_ended=lambda records: flows.append(records.copy()), insight=insight)
+    pipeline = Pipeline(
+        MAX_FLOWS,
+        on_ended=lambda records: flows.append(records.copy()),
+        insight=insight,
+        entropy=PayloadEntropy(MAX_FLOWS),
+    )
     try:
         source = _through(name, pipeline)
     finally:

@@ -15,6 +15,7 @@ from app.model.timestamps import rfc3339
 from app.sensor.fact_documents import dns_document, http_document, tls_document
 from app.sensor.findings import Findings, FlowFindings
 from app.sensor.pipeline import Pipeline
+from app.stats.payload_entropy import PayloadEntropy
 from app.wire.addresses import format_address
 from app.wire.records import FLOW_DTYPE
 
@@ -71,12 +72,22 @@ def flag_letters(flags: int) -> str:
     return "".join(letter for bit, letter in enumerate(_TCP_FLAG_LETTERS) if flags >> bit & 1)
 
 
-def finite(value: float) -> float | None:
-    """None for NaN: not measured."""
-    return None if value != value else round(value, 4)
+def rounded(value: float | None) -> float | None:
+    """Four places; None: nothing to measure."""
+    return None if value is None else round(value, 4)
 
 
-def flow_document(row: tuple[Any, ...], known: FlowFindings) -> dict[str, Any]:
+def by_originator(row: tuple[Any, ...], entropy: PayloadEntropy | None) -> tuple[float | None, float | None]:
+    """(originator's, responder's) entropy; the counter knows the endpoints by their order."""
+    low, high = (None, None) if entropy is None else entropy.values.get(row[_COLUMN["flow_id"]], (None, None))
+    src = tuple(row[_COLUMN[name]] for name in ("src_hi", "src_lo", "src_port"))
+    dst = tuple(row[_COLUMN[name]] for name in ("dst_hi", "dst_lo", "dst_port"))
+    return (high, low) if src > dst else (low, high)
+
+
+def flow_document(
+    row: tuple[Any, ...], known: FlowFindings, entropy: tuple[float | None, float | None]
+) -> dict[str, Any]:
     """One flow of the document from one FLOW record (as a tuple) and what inspectors know. src = originator; bytes are frame bytes on the wire."""
 
     def of(name: str) -> Any:
@@ -115,8 +126,8 @@ def flow_document(row: tuple[Any, ...], known: FlowFindings) -> dict[str, Any]:
         "category": known.category,
         "server_name": known.server_name,
         "ja4": known.ja4,
-        "entropy_src": finite(of("src_entropy")),
-        "entropy_dst": finite(of("dst_entropy")),
+        "entropy_src": rounded(entropy[0]),
+        "entropy_dst": rounded(entropy[1]),
         "rtt_ms": of("rtt_ns") / 1e6 if of("rtt_ns") >= 0 else None,
         "retransmissions": of("src_retransmissions") + of("dst_retransmissions") if tcp else None,
         "out_of_order": of("src_out_of_order") + of("dst_out_of_order") if tcp else None,
@@ -168,7 +179,12 @@ def capture_report(name: str, pipeline: Pipeline, source: Source, flows: Iterabl
     return {
         "capture": capture_document(name, pipeline, source),
         "protocols": {layer: packets for layer, packets, _ in pipeline.counts.layers()},
-        "flows": [flow_document(row, findings.flows.get(row[_COLUMN["flow_id"]], nothing)) for row in records],
+        "flows": [
+            flow_document(
+                row, findings.flows.get(row[_COLUMN["flow_id"]], nothing), by_originator(row, pipeline.entropy)
+            )
+            for row in records
+        ],
         "dns": [dns_document(fact) for fact in sorted(findings.dns, key=lambda fact: fact.ts) if fact.kind == "dns"],
         "tls": [tls_document(hello, answers.get(hello.flow_id)) for hello in findings.client_hellos],
         "http": [http_document(fact) for fact in sorted(findings.http, key=lambda fact: fact.ts)],

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.flow.roll_ups import RollUps
 from app.flow.table import SECOND, FlowTable, Timeouts
 from app.sensor.insight import Insight
+from app.stats.payload_entropy import PayloadEntropy
 from app.stats.traffic import TrafficCounts
 from app.wire.block import Block
 from app.wire.decode import BATCH, Decoder
@@ -43,9 +44,11 @@ class Pipeline:
         on_ended: EndedFlows | None = None,
         timeouts: Timeouts | None = None,
         insight: Insight | None = None,
+        entropy: PayloadEntropy | None = None,
     ) -> None:
         self._max_flows = max_flows
         self.insight = insight
+        self.entropy = entropy
         self._timeouts = timeouts
         self._on_ended = on_ended
         self.table: FlowTable
@@ -83,6 +86,8 @@ class Pipeline:
             self.counts.add(packets)
             if self.insight is not None:
                 self.insight.take(block.data, packets, flow_ids, heads, self.table)
+            if self.entropy is not None:
+                self.entropy.add(block.data, packets, flow_ids)
             if self.store is not None:
                 self.store.add(Block(block.data, frames), packets, heads, flow_ids)
         self._sweep_if_due(self._decoder.clock_ns)
@@ -96,6 +101,8 @@ class Pipeline:
         self.table.finish()
         if self.insight is not None:
             self.insight.settle()
+        if self.entropy is not None:
+            self.entropy.finish()
 
     def close_tick(self) -> int:
         """Bring the roll-ups up to date and close the tick; returns the number of the closed one."""
