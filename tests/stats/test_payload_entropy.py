@@ -25,7 +25,8 @@ def plain(data: bytes) -> float:
 
 
 def frame(src: str, dst: str, payload: bytes) -> bytes:
-    return bytes(ETHER / IP(src=src, dst=dst) / UDP(sport=1000, dport=2000) / payload)
+    ports = (1000, 2000) if src != "10.0.0.2" else (2000, 1000)
+    return bytes(ETHER / IP(src=src, dst=dst) / UDP(sport=ports[0], dport=ports[1]) / payload)
 
 
 def entropies(frames, max_flows: int = 64) -> dict[int, tuple[float | None, float | None]]:
