@@ -22,23 +22,28 @@ class Budget:
 
     def __init__(self, packets_per_flow: int) -> None:
         self._packets_per_flow = packets_per_flow
-        self._flow = np.zeros(0, np.uint64)  # flow id by row of the flow table
-        self._shown = np.zeros(0, np.uint8)
+        self._flow = np.zeros(1, np.uint64)  # flow id by row of the flow table
+        self._shown = np.zeros(1, np.uint8)
 
     def select(
         self, packets: NDArray[np.void], flow_ids: NDArray[np.uint64], heads: NDArray[np.uint8]
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """(indices of the PACKET rows to show, which of them are the first of their flow that is shown). They count as shown."""
-        rows = np.flatnonzero(heads)  # few: what follows looks at these only
-        shown_kinds = packets["kind"][rows]
-        wanted = (packets["payload_len"][rows] > 0) | (shown_kinds & KIND_FIRST_OF_FLOW != 0)
-        rows = rows[wanted & (shown_kinds & _SKIPPED_KINDS == 0)]
-        slots, ids = packets["flow"][rows], flow_ids[rows]
-        rows = rows[(slots >= 0) & (ids != 0) & self._open(slots, ids) & showable(packets, rows)]
+        rows = np.flatnonzero(heads)
+        if not len(rows):
+            return rows, np.zeros(0, np.bool_)
+        slots = packets["flow"][rows]
+        self._fit(int(slots.max()) + 1)
+        # Most packets are of flows that had theirs: those go first. A packet of no flow (row -1) looks at the last place and goes next.
+        rows = rows[(self._shown[slots] < self._packets_per_flow) | (self._flow[slots] != flow_ids[rows])]
+        slots, kind = packets["flow"][rows], packets["kind"][rows]
+        tells = (packets["payload_len"][rows] > 0) | (kind & KIND_FIRST_OF_FLOW != 0)
+        rows = rows[
+            tells & (kind & _SKIPPED_KINDS == 0) & (slots >= 0) & (flow_ids[rows] != 0) & showable(packets, rows)
+        ]
         if not len(rows):
             return rows, np.zeros(0, np.bool_)
         slots, ids = packets["flow"][rows], flow_ids[rows]
-        self._fit(int(slots.max()) + 1)
         shown = np.where(self._flow[slots] == ids, self._shown[slots], 0)
         order = np.argsort(ids, kind="stable")
         place = shown + _rank(ids, order)
@@ -52,15 +57,6 @@ class Budget:
         """Show no more of this flow."""
         if slot < len(self._flow) and int(self._flow[slot]) == flow_id:
             self._shown[slot] = _CLOSED
-
-    def _open(self, slots: NDArray[np.int32], ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Which flows may show more."""
-        if not len(self._flow):
-            return np.ones(len(slots), np.bool_)
-        places = np.clip(slots, 0, len(self._flow) - 1)
-        mine = (self._flow[places] == ids) & (places == slots)
-        more: NDArray[np.bool_] = ~mine | (self._shown[places] < self._packets_per_flow)
-        return more
 
     def _fit(self, rows: int) -> None:
         if rows > len(self._flow):

@@ -16,6 +16,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 from typing import Any, Final
 
 import msgpack
@@ -27,12 +28,14 @@ from app.link.frames import encode_frame
 
 MEMORY_BYTES: Final = 1 << 30
 OPEN_FILES: Final = 16
+_MEASURE_EVERY: Final = 1.0  # s
 
 
 def serve(sock: socket.socket, engine: Engine) -> None:
     """Answer batches until the parent closes the socket."""
     header = memoryview(bytearray(BATCH.size))
     body = memoryview(bytearray(1 << 20))
+    memory, measured = 0, -_MEASURE_EVERY
     while _read(sock, header):
         number, clock_ms, *lengths = BATCH.unpack(header)
         size = sum(lengths)
@@ -44,7 +47,10 @@ def serve(sock: socket.socket, engine: Engine) -> None:
             return
         first, second = lengths[0], lengths[0] + lengths[1]
         rows = decided(engine, clock_ms, body[:first], body[first:second], body[second:size])
-        sock.sendall(encode_frame(msgpack.packb([number, engine.live, _resident_bytes(), rows])))
+        now = time.monotonic()
+        if now - measured >= _MEASURE_EVERY:
+            memory, measured = _resident_bytes(), now
+        sock.sendall(encode_frame(msgpack.packb([number, engine.live, memory, rows])))
 
 
 def decided(engine: Engine, clock_ms: int, records: Buffer, data: Buffer, ended: Buffer) -> list[list[Any]]:
@@ -61,7 +67,7 @@ def _read(sock: socket.socket, into: memoryview) -> bool:
     """Fill `into`; False at the end of the stream."""
     done = 0
     while done < len(into):
-        count = sock.recv_into(into[done:])
+        count = sock.recv_into(into[done:], 0, socket.MSG_WAITALL)
         if not count:
             return False
         done += count

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ from app.model.errors import ProtocolError
 
 MAX_WAITING: Final = 16 << 20  # bytes that were not read by the child yet; what comes then is skipped
 _PACKETS_PER_BATCH: Final = 4096  # at most 17 MB
+_WORTH_A_BATCH: Final = 1 << 20  # bytes: a system call costs more than a hundred packets
+_PARTS_PER_SEND: Final = 64
 _DEADLINE: Final = 10.0  # s without an answer while one is due: the child hangs
 _LONGEST_PAUSE: Final = 60.0  # s before another start of a child that dies again and again
 _HEALTHY: Final = 60.0  # s after which a death is no longer one of a row
@@ -72,6 +75,11 @@ class NdpiClient:
         self._waiting_bytes = 0  # in batches that were not answered
         self._batches: deque[tuple[int, int]] = deque()  # number, bytes
         self._number = 0
+        self._next_records: list[bytes] = []  # the batch that is gathered
+        self._next_payloads: list[bytes] = []
+        self._next_ended: list[bytes] = []
+        self._next_bytes = 0  # of payloads
+        self._next_clock_ns = 0
         self._frames = FrameDecoder()
         self._inside: dict[int, int] = {}  # flow id → row of the flow table, of flows the child has not decided
         self._ready: list[Result] = []
@@ -121,24 +129,28 @@ class NdpiClient:
         self.statistics.packets_shown += len(rows)
         for start in range(0, len(rows), _PACKETS_PER_BATCH):
             part = rows[start : start + _PACKETS_PER_BATCH]
-            self._post(clock_ns, *ndpi_packets.build(packets[part], flow_ids[part], data), b"")
+            self._gather(clock_ns, *ndpi_packets.build(packets[part], flow_ids[part], data, self._next_bytes))
         return len(rows)
 
     def end(self, flow_ids: NDArray[np.uint64], clock_ns: int) -> None:
         """These flows ended: the child says what it has."""
         ended = [flow_id for flow_id in flow_ids.tolist() if flow_id in self._inside]
         if ended and self._sock is not None:
-            self._post(clock_ns, b"", b"", np.array(ended, "<u8").tobytes())
+            self._next_ended.append(np.array(ended, "<u8").tobytes())
+            self._gather(clock_ns)
 
     def tick(self, clock_ns: int) -> None:
         """The capture's clock, once a second where no packets came: silent flows are decided."""
         if self._inside and self._sock is not None and not self._batches:
-            self._post(clock_ns, b"", b"", b"")
+            self._next_clock_ns = clock_ns
+            self._post()
 
     def poll(self) -> list[Result]:
         """The flows decided since the last call. Never blocks."""
         self._send()
         self._receive()
+        if not self._batches and (self._next_records or self._next_ended):
+            self._post()
         if self._batches and self._sock is not None and time.monotonic() - self._heard > _DEADLINE:
             self._fail()
         ready, self._ready = self._ready, []
@@ -203,10 +215,24 @@ class NdpiClient:
         self._started = self._heard = now
         return True
 
-    def _post(self, clock_ns: int, records: bytes, payloads: bytes, ended: bytes) -> None:
+    def _gather(self, clock_ns: int, records: bytes = b"", payloads: bytes = b"") -> None:
+        """Add to the next batch. It goes out at once while the child has nothing to do, else when it is worth a message."""
+        self._next_clock_ns = clock_ns
+        self._next_records.append(records)
+        self._next_payloads.append(payloads)
+        self._next_bytes += len(payloads)
+        if not self._batches or self._next_bytes > _WORTH_A_BATCH:
+            self._post()
+
+    def _post(self) -> None:
         self._number += 1
-        parts = [part for part in (records, payloads, ended) if part]
-        header = ndpi.BATCH.pack(self._number, max(clock_ns // 1_000_000, 0), len(records), len(payloads), len(ended))
+        lists = (self._next_records, self._next_payloads, self._next_ended)
+        columns = [b"".join(column) for column in lists]
+        for column in lists:
+            column.clear()
+        self._next_bytes = 0
+        parts = [column for column in columns if column]
+        header = ndpi.BATCH.pack(self._number, max(self._next_clock_ns // 1_000_000, 0), *map(len, columns))
         if not self._batches:
             self._heard = time.monotonic()
         size = sum(map(len, parts))
@@ -217,18 +243,18 @@ class NdpiClient:
 
     def _send(self) -> None:
         while self._sock is not None and self._unsent:
-            part = self._unsent[0]
             try:
-                sent = self._sock.send(part)
+                sent = self._sock.sendmsg(list(islice(self._unsent, _PARTS_PER_SEND)))
             except BlockingIOError:
                 return
             except OSError:
                 self._fail()
                 return
-            if sent == len(part):
-                self._unsent.popleft()
-            else:
-                self._unsent[0] = part[sent:]
+            while sent:
+                part = self._unsent.popleft()
+                if sent < len(part):
+                    self._unsent.appendleft(part[sent:])
+                sent -= min(sent, len(part))
 
     def _receive(self) -> None:
         while self._sock is not None:
@@ -305,5 +331,7 @@ class NdpiClient:
             self._process = None
         self._unsent.clear()
         self._batches.clear()
-        self._waiting_bytes = 0
+        for column in (self._next_records, self._next_payloads, self._next_ended):
+            column.clear()
+        self._next_bytes = self._waiting_bytes = 0
         self.statistics.live_flows = 0

@@ -58,8 +58,11 @@ def showable(packets: NDArray[np.void], rows: NDArray[np.intp]) -> NDArray[np.bo
     return shown
 
 
-def build(packets: NDArray[np.void], flow_ids: NDArray[np.uint64], data: NDArray[np.uint8]) -> tuple[bytes, bytes]:
-    """(RECORD rows, the packets' bytes) for PACKET rows that are `showable`; `data` is the buffer their offsets point into."""
+def build(
+    packets: NDArray[np.void], flow_ids: NDArray[np.uint64], data: NDArray[np.uint8], base: int = 0
+) -> tuple[bytes, bytes]:
+    """(RECORD rows, the packets' bytes) for PACKET rows that are `showable`; `data` is the buffer their offsets point into. The records' offsets
+    begin at `base`."""
     n = len(packets)
     start = packets["offset"].astype(np.int64) + packets["payload_offset"]
     held = packets["offset"].astype(np.int64) + packets["cap_len"] - start
@@ -77,6 +80,7 @@ def build(packets: NDArray[np.void], flow_ids: NDArray[np.uint64], data: NDArray
     records["flow_id"] = flow_ids
     records["time_ms"] = np.maximum(packets["ts"] // 1_000_000, 1)
     records["offset"][1:] = np.cumsum(lengths[:-1])
+    records["offset"] += np.uint32(base)
     records["length"] = lengths
     records["ip_version"] = packets["ip_version"]
     records["protocol"] = packets["protocol"]
