@@ -1,6 +1,7 @@
-"""`python -m app.native.build DIRECTORY KEY PARENT`: compile all kernels into a directory, a line of JSON on standard output before each.
+"""`python -m app.native.build DIRECTORY KEY PARENT PART PARTS`: compile one of PARTS shares of the kernels into a directory.
 
-A process of its own, because numba costs 100 MB that the sensor must not carry. It ends with its parent.
+A process of its own, because numba costs 100 MB that the sensor must not carry; several side by side, because LLVM uses one processor. It
+writes a line of JSON on standard output before each kernel, and ends with its parent.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from app.native.registry import KERNELS
 
 def main(arguments: list[str]) -> int:
     """Exit status 0: all kernels are there. 1: one line on standard error says why not."""
-    directory, key, parent = Path(arguments[0]), arguments[1], int(arguments[2])
+    directory, key = Path(arguments[0]), arguments[1]
+    parent, part, parts = (int(number) for number in arguments[2:])
     kernels = []
     try:
         privileges.die_with_parent(parent, signal.SIGKILL)
-        for done, entry in enumerate(KERNELS):
-            print(json.dumps({"done": done, "text": entry.text}), flush=True)
+        # Every n-th: decoding and flows, which take longest, stand side by side and so fall to different builds.
+        for done, entry in enumerate(KERNELS[part::parts]):
+            # One write, far below PIPE_BUF: lines of several builds in one pipe stay whole.
+            print(json.dumps({"part": part, "done": done, "text": entry.text}), flush=True)
             kernels.append(to_object(entry))
             objects.check(entry.name, kernels[-1].code)
         objects.write(directory, key, kernels)
