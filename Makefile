@@ -14,6 +14,9 @@ AS_USER := $(shell if [ "$$(id -u)" = 0 ] && [ -n "$${SUDO_UID:-}" ] && [ "$${SU
 	&& [ "$$(stat -c %u . 2>/dev/null)" = "$$SUDO_UID" ] && command -v setpriv >/dev/null; then \
 	echo "env HOME=$$(getent passwd $$SUDO_UID | cut -d: -f6) setpriv --reuid=$$SUDO_UID --regid=$${SUDO_GID:-$$SUDO_UID} --clear-groups"; fi)
 
+# nDPI is optional: without it applications are named by what the inspectors read.
+NDPI := $(AS_USER) $(PIP) --no-deps --only-binary :all: -r requirements-ndpi.txt 2>/dev/null || echo "nDPI could not be installed; fewer applications are named"
+
 # An environment is made where there is none that works for the user who needs it.
 define environment
 if ! $(AS_USER) $(BIN)/python -c '' 2>/dev/null; then \
@@ -52,14 +55,16 @@ clean:
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis data/cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(BIN)/.installed-run: requirements.txt
+$(BIN)/.installed-run: requirements.txt requirements-ndpi.txt
 	@$(environment)
 	@echo "Installing requirements.txt"
 	@$(AS_USER) $(PIP) -r requirements.txt
+	@$(NDPI)
 	@$(AS_USER) touch $@
 
-$(BIN)/.installed-dev: requirements.txt requirements-dev.txt
+$(BIN)/.installed-dev: requirements.txt requirements-ndpi.txt requirements-dev.txt
 	@$(environment)
 	@echo "Installing requirements-dev.txt"
 	@$(AS_USER) $(PIP) -r requirements-dev.txt
+	@$(NDPI)
 	@$(AS_USER) touch $@ $(BIN)/.installed-run
