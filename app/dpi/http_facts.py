@@ -7,10 +7,11 @@ from typing import Final
 from app.dpi.facts import CleartextLogin, HttpTransaction, Recognized
 from app.dpi.http1_message import Head, basic_user, content_length
 from app.dpi.inspector import FlowContext
-from app.dpi.printable import printable, without_cards
+from app.dpi.printable import printable, without_cards, without_password
 
 _TARGET: Final = 8192
 _VALUE: Final = 1024
+_NUMBER: Final = 128  # looked at behind the cut, so that no number is cut before it is known as one
 _LOGINS: Final = 256  # outcomes remembered per flow
 
 
@@ -39,7 +40,7 @@ class HttpTeller:
             ts,
             printable(head.method or b""),
             _text(fields.get(b"host")),
-            printable(without_cards(head.target), _TARGET),
+            printable(without_cards(without_password(head.target[: _TARGET + _NUMBER])), _TARGET),
             head.version,
             user_agent=_text(fields.get(b"user-agent")),
             referrer=_text(fields.get(b"referer")),
@@ -71,4 +72,4 @@ class HttpTeller:
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else printable(without_cards(value), _VALUE)
+    return None if value is None else printable(without_cards(without_password(value[: _VALUE + _NUMBER])), _VALUE)

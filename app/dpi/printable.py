@@ -1,6 +1,6 @@
 """Bytes of a peer as text that can be shown: UTF-8 where it is valid and printable, everything else backslash-escaped as \\xHH.
 
-Card numbers in web addresses are masked here too, also where '+' or percent-encoding parts their digit groups.
+Card numbers and passwords in web addresses are masked here too, numbers also where '+' or percent-encoding parts their digit groups.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from app.wire.card_mask import hidden_positions
 LONGEST: Final = 256  # characters of a name, a banner, a version
 _PLAIN: Final = re.compile(rb"[ -~]*")
 _DIGITS: Final = re.compile(rb"[0-9](?:[^0-9]{0,3}[0-9]){12}")
+_CROWD: Final = re.compile(
+    rb"(?:[0-9]{1,3}[ -]){40,}[0-9]*"
+)  # so many short groups that trying them all costs too much: all hidden
+_PASSWORD: Final = re.compile(rb"//([^/@\s:?#]{0,256}):[^/\s?#]{0,1024}@")
 _ENCODED: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 
 
@@ -37,7 +41,11 @@ def without_cards(target: bytes) -> bytes:
     if not _DIGITS.search(target):
         return target
     plain, places = _percent_decoded(target)
-    hidden = hidden_positions(plain.replace(b"+", b" "))
+    plain = plain.replace(b"+", b" ")
+    hidden: list[int] = []
+    for crowd in _CROWD.finditer(plain):
+        hidden.extend(index for index in range(crowd.start(), crowd.end()) if plain[index : index + 1].isdigit())
+    hidden += hidden_positions(_CROWD.sub(lambda crowd: b"x" * len(crowd[0]), plain) if hidden else plain)
     if not hidden:
         return target
     result = bytearray(target)
@@ -45,6 +53,11 @@ def without_cards(target: bytes) -> bytes:
         start, length = places[position]
         result[start : start + length] = b"*" * length
     return bytes(result)
+
+
+def without_password(address: bytes) -> bytes:
+    """A web address (or text that holds one) whose `//user:password@` keeps the user only."""
+    return _PASSWORD.sub(rb"//\1:***@", address) if b"@" in address else address
 
 
 def _percent_decoded(target: bytes) -> tuple[bytes, list[tuple[int, int]]]:

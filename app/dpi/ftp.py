@@ -1,0 +1,86 @@
+"""FTP's control connection (RFC 959): greeting, login, and AUTH TLS (RFC 4217). Passwords are not looked at."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.protocol_inspector import LineInspector, on_port
+
+_GREETING: Final = re.compile(rb"220[ -][^\0]{0,500}")
+_SAYS_FTP: Final = re.compile(rb"220[ -][^\r\n]{0,200}\b(?:s?ftpd?|filezilla|vsftpd|proftpd)\b", re.IGNORECASE)
+_COMMAND: Final = re.compile(rb"(?:USER [^\r\n]{1,200}|AUTH (?:TLS|SSL)|FEAT|SYST|OPTS UTF8 ON)\r?\n", re.IGNORECASE)
+PORTS: Final = (21, 2121)
+
+
+class FtpInspector(LineInspector):
+    """One control connection. DONE after AUTH TLS was accepted: `flow.notes["starttls"]`."""
+
+    protocol = "ftp"
+
+    def __init__(self, flow: FlowContext) -> None:
+        super().__init__(flow)
+        self._user: bytes | None = None
+        self._password_sent = False
+        self._tls_asked = False
+
+    def line(self, direction: int, line: bytes, ts: int) -> bool:
+        """A command or a reply; the originator is the client."""
+        if direction == RESPONDER:
+            return self._reply(line[:3], line, ts)
+        command, _, argument = line.partition(b" ")
+        command = command.upper()
+        if command == b"USER":
+            self._user = argument.strip()
+        elif command == b"PASS":
+            self._password_sent = True
+        elif command == b"AUTH" and argument.upper().strip() in (b"TLS", b"SSL", b"TLS-C", b"TLS-P"):
+            self._tls_asked = True
+        elif command == b"CLNT":
+            self.note("client", argument)
+        return MORE
+
+    def _reply(self, code: bytes, line: bytes, ts: int) -> bool:
+        if line[3:4] == b"-" and code != b"220":
+            return MORE  # the last line of a reply has the code and a blank
+        if code == b"220":
+            self.note("banner", line[4:])
+        elif code == b"215":
+            self.note("system", line[4:])
+        elif code == b"234" and self._tls_asked:
+            self.flow.notes["starttls"] = True
+            return DONE
+        elif code in (b"230", b"232") and self._user is not None:
+            self._outcome(ts, True)
+        elif code in (b"530", b"430", b"421") and self._password_sent:
+            self._outcome(ts, False)
+        if code in (b"331", b"332"):
+            self.tell(ts)
+        return MORE
+
+    def _outcome(self, ts: int, succeeded: bool) -> None:
+        self.login(ts, self._user, succeeded)
+        self._password_sent = False
+
+    def close(self, ts: int) -> None:
+        """A login whose outcome nobody saw."""
+        if self._password_sent:
+            self._password_sent = False
+            self.login(ts or self._first_ts, self._user, None)
+        super().close(ts)
+
+
+def recognize_ftp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
+    """A greeting that says FTP or comes from its port, or FTP's first commands after a greeting with 220."""
+    if flow.protocol != 6:
+        return None
+    if direction == RESPONDER:
+        if not _GREETING.match(data):
+            return None
+        if _SAYS_FTP.match(data) or (on_port(flow, *PORTS) and b"SMTP" not in data[:200].upper()):
+            return FtpInspector(flow)
+        flow.notes["greeting"] = b"220"
+        return None
+    greeted = flow.notes.get("greeting") == b"220" or on_port(flow, *PORTS)
+    return FtpInspector(flow) if greeted and _COMMAND.match(data) else None

@@ -1,0 +1,88 @@
+"""POP3 (RFC 1939): greeting, login, and STLS (RFC 2595). Passwords are not looked at."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.protocol_inspector import LineInspector, on_port, plain_user
+
+_GREETING: Final = re.compile(rb"\+OK[ \r\n][^\0]{0,500}")
+_SAYS_POP: Final = re.compile(rb"\+OK [^\r\n]{0,300}(?:POP|<[!-;=?-~]{1,128}@[!-;=?-~]{1,128}>|dovecot)", re.IGNORECASE)
+_COMMAND: Final = re.compile(
+    rb"(?:USER [^\r\n]{1,200}|APOP [!-~]{1,200} [0-9a-f]{32}|CAPA|STLS|AUTH(?: [A-Z0-9-]{1,20})?)\r?\n", re.IGNORECASE
+)
+PORTS: Final = (110,)
+
+
+class Pop3Inspector(LineInspector):
+    """One session up to its login or STLS (`flow.notes["starttls"]`)."""
+
+    protocol = "pop3"
+
+    def __init__(self, flow: FlowContext) -> None:
+        super().__init__(flow)
+        self._user: bytes | None = None
+        self._asked = ""  # the command whose reply comes next: "login", "stls", "plain", ""
+
+    def line(self, direction: int, line: bytes, ts: int) -> bool:
+        """A command or a reply; the originator is the client."""
+        if direction == RESPONDER:
+            return self._reply(line, ts)
+        if self._asked == "plain":
+            self._user, self._asked = plain_user(line), "login"
+            return MORE
+        command, _, argument = line.partition(b" ")
+        command = command.upper()
+        self._asked = ""
+        if command == b"USER":
+            self._user = argument.strip()
+        elif command == b"PASS":
+            self._asked = "login"
+        elif command == b"APOP":
+            self.note("user", argument.partition(b" ")[0])  # its password does not travel
+        elif command == b"STLS":
+            self._asked = "stls"
+        elif command == b"AUTH" and argument[:5].upper() == b"PLAIN":
+            self._asked = "plain"
+            if argument[6:]:
+                self._user, self._asked = plain_user(argument[6:]), "login"
+        return MORE
+
+    def _reply(self, line: bytes, ts: int) -> bool:
+        ok, failed = line.startswith(b"+OK"), line.startswith(b"-ERR")
+        if ok:
+            self.note("banner", line[4:])
+        if not (ok or failed):
+            return MORE
+        asked, self._asked = self._asked, ""
+        if asked == "login":
+            self.login(ts, self._user, ok)
+            return DONE if ok else MORE
+        if asked == "stls" and ok:
+            self.flow.notes["starttls"] = True
+            return DONE
+        return MORE
+
+    def close(self, ts: int) -> None:
+        """A login whose outcome nobody saw."""
+        if self._asked == "login":
+            self._asked = ""
+            self.login(ts or self._first_ts, self._user, None)
+        super().close(ts)
+
+
+def recognize_pop3(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
+    """A greeting that says POP or comes from its port, or POP3's first commands after a `+OK`."""
+    if flow.protocol != 6:
+        return None
+    if direction == RESPONDER:
+        if not _GREETING.match(data):
+            return None
+        if _SAYS_POP.match(data) or on_port(flow, *PORTS):
+            return Pop3Inspector(flow)
+        flow.notes["greeting"] = b"+OK"
+        return None
+    greeted = flow.notes.get("greeting") == b"+OK" or on_port(flow, *PORTS)
+    return Pop3Inspector(flow) if greeted and _COMMAND.match(data) else None

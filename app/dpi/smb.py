@@ -1,0 +1,86 @@
+"""SMB 1, 2 and 3: the dialect that was chosen ([MS-SMB2] 2.2.4, [MS-CIFS] 2.2.4.52), and who authenticates by NTLM ([MS-NLMP] 2.2.1.3).
+
+The name is a detail, not a cleartext login: NTLM does not send the password.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
+from app.dpi.protocol_inspector import MessageInspector
+
+_NTLM_AUTHENTICATE: Final = b"NTLMSSP\0\3\0\0\0"
+_DIALECTS: Final = {0x0202: "2.0.2", 0x0210: "2.1", 0x02FF: "2.x", 0x0300: "3.0", 0x0302: "3.0.2", 0x0311: "3.1.1"}
+_MAGICS: Final = (b"\xffSMB", b"\xfeSMB", b"\xfdSMB", b"\xfcSMB")  # 1, 2 and 3, encrypted, compressed
+_NAMES_UNICODE: Final = 1
+
+
+class SmbInspector(MessageInspector):
+    """One connection up to its authentication."""
+
+    protocol = "smb"
+    messages: ClassVar[int] = 40
+
+    def __init__(self, flow: FlowContext) -> None:
+        super().__init__(flow)
+        self._version_1 = False
+
+    def size(self, direction: int, begun: bytearray) -> int | None:
+        """NetBIOS session header (RFC 1002 section 4.3.1): type, then the length in 17 or 24 bits."""
+        if len(begun) < 4:
+            return 0
+        if begun[0] == 0 or 0x81 <= begun[0] <= 0x85:
+            return 4 + int.from_bytes(begun[1:4], "big")
+        return None
+
+    def message(self, direction: int, message: bytes, ts: int) -> bool:
+        """One message behind the session header."""
+        body = message[4:]
+        if message[0] or not body:
+            return MORE
+        if body[:4] not in _MAGICS:
+            return DONE
+        if body[:4] == b"\xfdSMB":
+            self.note("encrypted", "yes")
+            return DONE
+        if body[:4] == b"\xfeSMB":
+            self._smb2(body)
+        elif body[:4] == b"\xffSMB":
+            self._version_1 = True
+        place = body.find(_NTLM_AUTHENTICATE)
+        if place >= 0:
+            self._names(body[place:])
+            return DONE
+        return MORE
+
+    def _smb2(self, body: bytes) -> None:
+        """A negotiate response names the dialect."""
+        if len(body) >= 70 and body[12:14] == b"\0\0" and body[16] & 1:
+            number = int.from_bytes(body[68:70], "little")
+            if number != 0x02FF:  # the answer to a negotiation that began with SMB 1; the real one follows
+                self.note("dialect", _DIALECTS.get(number, f"0x{number:04x}"))
+
+    def close(self, ts: int) -> None:
+        """Version 1, where no newer one was agreed."""
+        if self._version_1:
+            self.note("dialect", "1")
+        super().close(ts)
+
+    def _names(self, message: bytes) -> None:
+        """User, domain and host of an NTLM authentication."""
+        if len(message) < 64:
+            return
+        unicode = int.from_bytes(message[60:64], "little") & _NAMES_UNICODE
+        for name, place in (("domain", 28), ("user", 36), ("host", 44)):
+            length = int.from_bytes(message[place : place + 2], "little")
+            offset = int.from_bytes(message[place + 4 : place + 8], "little")
+            value = message[offset : offset + length]
+            self.note(name, value.decode("utf-16-le", "replace").encode("utf-8", "replace") if unicode else value)
+
+
+def recognize_smb(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
+    """A session header and SMB's mark behind it."""
+    if flow.protocol != 6 or len(data) < 8:
+        return None
+    return SmbInspector(flow) if data[0] == 0 and data[4:8] in _MAGICS else None

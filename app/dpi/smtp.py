@@ -1,0 +1,101 @@
+"""SMTP (RFC 5321): greeting, EHLO, STARTTLS (RFC 3207), and who logs in (RFC 4954). Senders, recipients and mails are not looked at."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.protocol_inspector import LineInspector, decoded_base64, on_port, plain_user
+
+_GREETING: Final = re.compile(rb"220[ -][^\0]{0,500}")
+_SAYS_SMTP: Final = re.compile(rb"220[ -][^\r\n]{0,300}(?:SMTP|postfix|exim|sendmail)", re.IGNORECASE)
+_HELLO: Final = re.compile(rb"(?:EHLO|HELO|LHLO) [!-~][^\0\r\n]{0,254}\r?\n", re.IGNORECASE)
+PORTS: Final = (25, 587, 2525)
+
+
+class SmtpInspector(LineInspector):
+    """One session, up to STARTTLS (`flow.notes["starttls"]`) or the first mail."""
+
+    protocol = "smtp"
+
+    def __init__(self, flow: FlowContext) -> None:
+        super().__init__(flow)
+        self._user: bytes | None = None
+        self._awaited = ""  # what the client's next line is: "plain", "user", "password"
+        self._logging_in = False
+        self._tls_asked = False
+
+    def line(self, direction: int, line: bytes, ts: int) -> bool:
+        """A command, a line of an authentication, or a reply; the originator is the client."""
+        if direction == RESPONDER:
+            return self._reply(line, ts)
+        if self._awaited:
+            self._answer(line)
+            return MORE
+        words = line.split(None, 3)
+        command = words[0].upper() if words else b""
+        if command in (b"EHLO", b"HELO", b"LHLO"):
+            self.note("client", words[1] if len(words) > 1 else b"")
+        elif command == b"STARTTLS":
+            self._tls_asked = True
+        elif command == b"AUTH" and len(words) > 1:
+            self._auth(words[1].upper(), words[2] if len(words) > 2 else b"")
+        elif command in (b"MAIL", b"DATA", b"BDAT"):
+            return DONE  # who logs in does so before
+        return MORE
+
+    def _auth(self, mechanism: bytes, first: bytes) -> None:
+        self.note("authentication", mechanism)
+        self._logging_in = mechanism in (b"PLAIN", b"LOGIN")
+        self._user = None
+        if mechanism == b"PLAIN":
+            self._awaited = "plain"
+        elif mechanism == b"LOGIN":
+            self._awaited = "user"
+        if first and self._awaited:
+            self._answer(first)
+
+    def _answer(self, line: bytes) -> None:
+        """A line of the client within AUTH. Passwords pass by."""
+        if self._awaited == "plain":
+            self._user = plain_user(line)
+        elif self._awaited == "user":
+            self._user = decoded_base64(line)
+            self._awaited = "password"
+            return
+        self._awaited = ""
+
+    def _reply(self, line: bytes, ts: int) -> bool:
+        code = line[:3]
+        if code == b"220":
+            if self._tls_asked:
+                self.flow.notes["starttls"] = True
+                return DONE
+            self.note("banner", line[4:])
+        elif code == b"250":
+            self.tell(ts)
+        elif self._logging_in and (code == b"235" or code[:1] in (b"4", b"5")):
+            self._outcome(ts, code == b"235")
+        return MORE
+
+    def _outcome(self, ts: int, succeeded: bool | None) -> None:
+        self._logging_in = False
+        self._awaited = ""
+        self.login(ts, self._user, succeeded)
+
+    def close(self, ts: int) -> None:
+        """A login whose outcome nobody saw."""
+        if self._logging_in:
+            self._outcome(ts or self._first_ts, None)
+        super().close(ts)
+
+
+def recognize_smtp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
+    """A greeting that says SMTP or comes from its port, or a client's EHLO."""
+    if flow.protocol != 6:
+        return None
+    if direction == RESPONDER:
+        says = _SAYS_SMTP.match(data) or (on_port(flow, *PORTS) and _GREETING.match(data))
+        return SmtpInspector(flow) if says else None
+    return SmtpInspector(flow) if _HELLO.match(data) else None
