@@ -15,6 +15,7 @@ import * as router from "./router.js";
 import { t } from "./strings.js";
 import { CapturesView } from "./views/captures.js";
 import { ConnectionsView } from "./views/connections.js";
+import { DnsView } from "./views/dns.js";
 import { InterfacesView } from "./views/interfaces.js";
 import { OverviewView } from "./views/overview.js";
 import { PacketsView } from "./views/packets.js";
@@ -23,6 +24,7 @@ import { PacketsView } from "./views/packets.js";
 const SECTIONS = [
   { name: "overview", key: "o", View: OverviewView },
   { name: "connections", key: "c", View: ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
+  { name: "dns", key: "d", View: DnsView },
   { name: "packets", key: "p", View: PacketsView },
   { name: "interfaces", key: "i", View: InterfacesView },
   { name: "captures", key: "f", View: CapturesView },

@@ -1,20 +1,20 @@
 /** A short ranked list: a real table whose rows carry their own bar. Rows are kept and rewritten, so nothing flickers. */
 
-import { h, setPart, setText } from "../dom.js";
+import { h, setData, setPart, setText } from "../dom.js";
 import { t } from "../strings.js";
 
 export class Ranked {
   /** `narrow` are the indices of columns that need little room. */
-  constructor({ headings, narrow = [] }) {
+  constructor({ headings, narrow = [], none = t("empty.small") }) {
     this.narrow = narrow;
     this.columns = headings.length;
     this.body = h("tbody");
-    this.none = h("p.faint", { hidden: true }, t("empty.small"));
+    this.none = h("p.faint", { hidden: true }, none);
     this.table = h("table.ranked", {}, h("thead", {}, h("tr", {}, headings.map((heading, i) => h(narrow.includes(i) ? "th.narrow" : "th", { scope: "col" }, heading)))), this.body);
     this.element = h("div", {}, this.table, this.none);
   }
 
-  /** `items` [{name, link, swatch, values, part}] */
+  /** `items` [{name, link, swatch, values, part, tip}]; `tip` is told when a row is pointed at, otherwise its name. */
   set(items) {
     this.none.hidden = items.length > 0;
     this.table.hidden = !items.length;
@@ -28,13 +28,15 @@ export class Ranked {
     return h("tr", {}, h("td", {}, h("span.swatch", { hidden: true }), h("a.plain")), cells);
   }
 
-  #write(row, { name, link, swatch, values, part }) {
+  #write(row, { name, link, swatch, values, part, tip = null }) {
     const [first, ...cells] = row.children;
     const [mark, text] = first.children;
     mark.hidden = !swatch;
     if (swatch) mark.dataset.kind = swatch;
     setText(text, name);
-    if (first.title !== name) first.title = name;
+    setData(row, "tip", tip);
+    if (tip) first.removeAttribute("title");
+    else if (first.title !== name) first.title = name;
     if (text.getAttribute("href") !== link) text.setAttribute("href", link);
     cells.forEach((cell, i) => setText(cell, values[i] ?? ""));
     setPart(row, part);

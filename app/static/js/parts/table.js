@@ -1,11 +1,11 @@
 /**
  * A table that draws only the rows in sight: a pool of rows, positioned by transform, redrawn once per animation frame.
  *
- * A column is {key, label, width, grow, align: "num", mono, sortable, pick, help, cell(row) → text or null, kind(row),
- * tone(row)}. Rows are plain objects with a unique `keyOf(row)`. It sorts nothing: it says what was asked for.
+ * A column is {key, label, width, grow, align: "num", mono, sortable, pick, help, cell(row) → text or null, above(row) → text that
+ * stands over it or null, kind(row), tone(row)}. Rows are plain objects with a unique `keyOf(row)`. It sorts nothing: it says what was asked for.
  */
 
-import { fill, framed, h, setData } from "../dom.js";
+import { fill, framed, h, setData, setText } from "../dom.js";
 import { NONE } from "../format.js";
 import { t } from "../strings.js";
 
@@ -124,7 +124,7 @@ export class VirtualTable {
   #makeRow(slot) {
     const cells = this.#columns.map((column, index) => {
       const classes = [column.align, column.mono && "mono", column.pick && "pick", column.className].filter(Boolean);
-      return h(["td", ...classes].join("."), { role: "gridcell", id: `${this.#id}-${slot}-${index}`, "aria-colindex": index + 1 }, document.createTextNode(""));
+      return h(["td", ...classes].join("."), { role: "gridcell", id: `${this.#id}-${slot}-${index}`, "aria-colindex": index + 1, data: { two: Boolean(column.above) } }, column.above ? [h("span.above"), h("span.beneath", {}, document.createTextNode(""))] : document.createTextNode(""));
     });
     const row = h("tr", { role: "row", data: { slot } }, cells);
     row.hidden = true;
@@ -152,10 +152,12 @@ export class VirtualTable {
   #drawCell(cell, column, data, active) {
     const text = column.cell(data);
     const shown = text === null || text === undefined || text === "" ? NONE : text;
-    if (cell.firstChild.data !== shown) {
-      cell.firstChild.data = shown;
+    const written = column.above ? cell.lastChild.firstChild : cell.firstChild;
+    if (written.data !== shown) {
+      written.data = shown;
       setData(cell, "null", shown === NONE);
     }
+    if (column.above) setText(cell.firstChild, column.above(data) ?? "");
     if (column.kind) setData(cell, "kind", column.kind(data));
     if (column.tone) setData(cell, "tone", column.tone(data));
     if (active !== "active" in cell.dataset) setData(cell, "active", active);
@@ -233,9 +235,11 @@ export class VirtualTable {
 
 /** Text that does not fit is told in full when pointed at. */
 function spellOut({ target }) {
-  if (target.localName !== "td") return;
-  if (target.scrollWidth > target.clientWidth) target.title = target.textContent;
-  else target.removeAttribute("title");
+  const cell = target.closest("td");
+  if (!cell) return;
+  const lines = cell.dataset.two === undefined ? [cell] : [...cell.children];
+  if (lines.some((line) => line.scrollWidth > line.clientWidth)) cell.title = lines.map((line) => line.textContent).filter(Boolean).join("\n");
+  else cell.removeAttribute("title");
 }
 
 /** Compares as people expect: numbers by size, text by letter, unknown always last. */

@@ -19,18 +19,27 @@ const addressTerm = (key) => (row) => {
 const LOSS_WARN = 1;
 const LOSS_BAD = 5;
 
-/** `value` is what sorts; without it the text does. `first`: shown at the start; "known": as soon as one row has a value; `wide`: not on a phone. */
+/** The address with the name it was given stays an address: the name stands above it. */
+const remoteName = (row) => row.hostname ?? null;
+
+/**
+ * `value` is what sorts; without it the text does. `first`: shown at the start; "known": as soon as one row has a value; `least`: the
+ * width of the window in px below which it is not shown by itself.
+ */
 export const COLUMNS = [
-  { key: "remote_address", label: t("col.remote"), width: 200, grow: 1.2, mono: true, cell: text("remote_address"), term: addressTerm("remote_address"), first: true },
-  { key: "server_name", label: t("col.name"), width: 190, grow: 1, cell: (row) => row.server_name ?? row.hostname, term: termOf("server_name", "server_name"), first: "known" },
+  { key: "remote_address", label: t("col.remote"), width: 196, grow: 1.2, above: remoteName, cell: text("remote_address"), term: addressTerm("remote_address"), first: true },
+  { key: "application", label: t("col.application"), width: 116, grow: 0.3, cell: text("application"), term: termOf("application", "application"), first: "known" },
+  { key: "server_name", label: t("col.serverName"), width: 156, grow: 0.8, cell: text("server_name"), term: termOf("server_name", "server_name"), first: "known" },
   { key: "app_name", label: t("col.app"), width: 130, cell: text("app_name"), term: termOf("app_name", "app_name"), first: "known" },
-  { key: "local_address", label: t("col.local"), width: 176, grow: 0.6, mono: true, className: "dim", cell: text("local_address"), term: addressTerm("local_address"), first: true, wide: true },
+  { key: "local_address", label: t("col.local"), width: 176, grow: 0.6, mono: true, className: "dim", cell: text("local_address"), term: addressTerm("local_address"), first: true, least: 1600 },
   { key: "protocol", label: t("col.protocol"), width: 92, cell: (row) => row.protocol?.toUpperCase(), kind: text("protocol"), term: termOf("protocol", "protocol"), first: true },
-  { key: "service", label: t("col.service"), width: 92, cell: (row) => row.detailed_protocol ?? row.service, term: termOf("service", "service"), first: true },
+  { key: "service", label: t("col.service"), width: 92, cell: text("service"), term: termOf("service", "service"), first: true, least: 1500 },
+  { key: "detailed_protocol", label: t("col.detailed"), width: 120, cell: text("detailed_protocol"), term: termOf("detailed_protocol", "detailed_protocol"), first: false },
+  { key: "category", label: t("col.category"), width: 104, cell: text("category"), term: termOf("category", "category"), first: false },
   { key: "country", label: t("col.country"), width: 110, cell: text("country"), term: termOf("country", "country"), first: "known" },
   { key: "direction", label: t("col.direction"), width: 94, className: "dim", cell: text("direction"), first: false },
   { key: "status", label: t("col.status"), width: 104, cell: (row) => words(row.session_status === "Closed" || row.status === "NONE" ? row.session_status : row.status), tone: (row) => (row.status === "ESTABLISHED" && row.session_status !== "Closed" ? "good" : null), term: termOf("status", "session_status"), first: true },
-  { key: "rate", label: t("col.rate"), width: 96, align: "num", cell: (row) => (Connections.rateNow(row) > 0 ? format.bitRate(Connections.rateNow(row)) : null), value: (row) => Connections.rateNow(row), help: "bps", first: true },
+  { key: "rate", label: t("col.rate"), width: 96, align: "num", cell: (row) => (Connections.rateNow(row) > 0 ? format.bitRate(Connections.rateNow(row)) : null), value: (row) => Connections.rateNow(row), help: "bps", first: "known" },
   { key: "bytes_sent", label: t("col.sent"), width: 84, align: "num", cell: (row) => format.bytes(row.bytes_sent), value: text("bytes_sent"), first: true },
   { key: "bytes_recv", label: t("col.received"), width: 90, align: "num", cell: (row) => format.bytes(row.bytes_recv), value: text("bytes_recv"), first: true },
   { key: "total", label: t("col.total"), width: 92, align: "num", cell: (row) => format.bytes(total(row)), value: total, help: "bytes", first: false },
@@ -39,6 +48,8 @@ export const COLUMNS = [
   { key: "latency_ms", label: t("col.latency"), width: 78, align: "num", cell: (row) => (row.latency_ms === null || row.latency_ms === undefined ? null : format.milliseconds(row.latency_ms)), value: text("latency_ms"), first: true },
   { key: "packet_loss_percent", label: t("col.loss"), width: 88, align: "num", cell: (row) => (row.packet_loss_percent ? format.percent(row.packet_loss_percent / 100) : null), value: text("packet_loss_percent"), tone: (row) => (row.packet_loss_percent >= LOSS_BAD ? "bad" : row.packet_loss_percent >= LOSS_WARN ? "warn" : null), first: false },
   { key: "interface", label: t("col.interface"), width: 92, className: "dim", cell: text("interface"), term: termOf("interface", "interface"), first: false },
+  { key: "ja4", label: t("col.ja4"), width: 270, mono: true, className: "dim", cell: text("ja4"), term: termOf("ja4", "ja4"), first: false },
+  { key: "tls_version", label: t("col.tls"), width: 84, className: "dim", cell: text("tls_version"), term: termOf("tls_version", "tls_version"), first: false },
   { key: "time_of_detection", label: t("col.started"), width: 88, newestFirst: true, className: "dim", cell: (row) => format.timeOfDay(row.time_of_detection, false), value: text("time_of_detection"), first: true },
   { key: "last_seen", label: t("col.lastSeen"), width: 112, newestFirst: true, className: "dim", cell: (row) => format.timeOfDay(row.last_seen), value: text("last_seen"), first: false },
   { key: "reconnect_count", label: t("col.reconnects"), width: 84, align: "num", cell: (row) => format.count(row.reconnect_count), value: text("reconnect_count"), first: false },
@@ -52,8 +63,8 @@ function words(code) {
 
 /** Which fields of a connection the details show, by group; what is not listed comes last. */
 export const GROUPS = [
-  ["who", ["app_name", "app_path", "pid", "attribution", "cpu_percent", "memory_percent", "hostname", "server_name", "is_anonymous"]],
-  ["what", ["protocol", "detailed_protocol", "service", "direction", "status", "conn_state", "history", "session_status", "end_reason"]],
+  ["who", ["app_name", "app_path", "pid", "attribution", "cpu_percent", "memory_percent", "hostname", "hostname_source", "server_name", "is_anonymous"]],
+  ["what", ["application", "category", "application_source", "protocol", "detailed_protocol", "service", "direction", "status", "tls_version", "alpn", "ja3", "ja4", "conn_state", "history", "session_status", "end_reason"]],
   ["traffic", ["bytes_sent", "bytes_recv", "packets_sent", "packets_recv", "packet_loss_percent", "reconnect_count", "entropy_sent", "entropy_recv"]],
   ["timing", ["time_of_detection", "last_seen", "end_time", "duration", "latency_ms"]],
   ["where", ["remote_address", "local_address", "country", "city", "asn", "organization", "interface", "vlan", "tunnel_depth"]],
@@ -66,9 +77,13 @@ const SHAPES = {
   entropy_sent: (value) => format.decimal(value, 2), entropy_recv: (value) => format.decimal(value, 2),
 };
 
+const SOURCES = ["application_source", "hostname_source"];
+
 /** A field's value as text; null where it is not known. */
 export function shown(key, value) {
   if (value === null || value === undefined || value === "") return null;
+  if (SOURCES.includes(key)) return has(`source.${value}`) ? t(`source.${value}`) : String(value);
+  if (Array.isArray(value)) return value.join(", ") || null;
   if (typeof value === "boolean") return t(value ? "details.yes" : "details.no");
   if (typeof value === "object") return Object.entries(value).filter(([, item]) => item !== null).map(([name, item]) => `${name}: ${item}`).join(", ") || null;
   return SHAPES[key] ? SHAPES[key](value) : String(value);

@@ -9,8 +9,10 @@ import { openDrawer } from "../parts/overlay.js";
 import { address } from "../router.js";
 import { has, t } from "../strings.js";
 import { GROUPS, shown, termFor } from "./connection_columns.js";
+import { factSections } from "./connection_facts.js";
 
 const EXPLAIN_KEY = "netglass.explain";
+const FACTS_AFTER = 2; // groups: who and what come first
 const HIDDEN = ["rate", "touched", "flow_id", "community_id"];
 
 export class ConnectionDetails {
@@ -28,6 +30,7 @@ export class ConnectionDetails {
 
   open(row) {
     this.#row = row;
+    this.found = null;
     this.facts = h("div.facts");
     this.drawer = openDrawer({
       label: "connection",
@@ -59,10 +62,10 @@ export class ConnectionDetails {
   /** The table carries only its own columns; the rest is asked for once. */
   async #loadAll(flowId) {
     try {
-      const answer = await get("/api/connections", { q: `flow_id:${flowId}`, limit: 1 });
-      const full = answer[0];
-      if (full && this.#row?.flow_id === flowId) {
-        this.#row = { ...full, ...this.#row, ...full };
+      const { facts, ...full } = await get(`/api/connections/${flowId}`);
+      if (this.#row?.flow_id === flowId) {
+        this.#row = { ...this.#row, ...full };
+        this.found = facts ?? null;
         this.#draw();
       }
     } catch (problem) {
@@ -95,7 +98,8 @@ export class ConnectionDetails {
     const row = this.#row;
     const listed = new Set(GROUPS.flatMap(([, keys]) => keys));
     const rest = ["flow_id", "community_id", ...Object.keys(row).filter((key) => !listed.has(key) && !HIDDEN.includes(key))];
-    fill(this.facts, [...GROUPS, ["other", rest]].map(([group, keys]) => this.#group(group, keys.filter((key) => key in row))));
+    const groups = [...GROUPS, ["other", rest]].map(([group, keys]) => this.#group(group, keys.filter((key) => key in row)));
+    fill(this.facts, groups.slice(0, FACTS_AFTER), factSections(this.found), groups.slice(FACTS_AFTER));
   }
 
   #group(group, keys) {
@@ -126,7 +130,7 @@ export class ConnectionDetails {
   }
 }
 
-const MONO = ["remote_address", "local_address", "community_id", "history", "app_path"];
+const MONO = ["remote_address", "local_address", "community_id", "history", "app_path", "alpn", "ja3", "ja4"];
 const explained = () => localStorage.getItem(EXPLAIN_KEY) === "1";
 
 function label(key) {
@@ -135,5 +139,5 @@ function label(key) {
 }
 
 function subtitle(row) {
-  return [row.protocol?.toUpperCase(), row.detailed_protocol ?? row.service, `${row.local_address ?? NONE} ↔ ${row.remote_address ?? NONE}`].filter(Boolean).join(" · ");
+  return [row.protocol?.toUpperCase(), row.application ?? row.detailed_protocol ?? row.service, `${row.local_address ?? NONE} ↔ ${row.remote_address ?? NONE}`].filter(Boolean).join(" · ");
 }

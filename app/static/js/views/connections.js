@@ -14,7 +14,8 @@ import { COLUMNS } from "./connection_columns.js";
 import { ConnectionDetails } from "./connection_details.js";
 
 const LIMIT = 10_000;
-const NARROW = matchMedia("(max-width: 720px)");
+const WIDTHS = [...new Set(COLUMNS.map((column) => column.least).filter(Boolean))].map((width) => matchMedia(`(min-width: ${width}px)`));
+const ROW_HEIGHT = 40; // px: two lines, as in .vt-two of the style sheet
 const CHOICE_KEY = "netglass.columns";
 const SORT_KEY = "netglass.sort";
 
@@ -36,6 +37,7 @@ export class ConnectionsView {
       label: t("connections.title"),
       columns: this.#visible(),
       keyOf: (row) => row.flow_id,
+      rowHeight: ROW_HEIGHT,
       sort: readSort(),
       faded: (row) => row.end_time !== null && row.end_time !== undefined,
       onOpen: (row) => this.#open(row),
@@ -47,12 +49,13 @@ export class ConnectionsView {
       },
     });
     this.table.element.id = "connections-table";
+    this.table.element.classList.add("vt-two");
     this.count = h("span", { role: "status" });
     this.table.element.append(h("div.vt-foot", {}, this.count, h("span.end.desktop-only", {}, t("connections.hint"))));
     this.sub = h("span.sub");
     this.element = h("div.view.view-fill", { id: "connections" }, h("div.view-head", {}, h("h1", {}, t("connections.title"), this.sub)), this.filter.element, this.table.element);
     this.draw = framed(() => this.#draw());
-    NARROW.addEventListener("change", () => this.table.setColumns(this.#visible()));
+    for (const width of WIDTHS) width.addEventListener("change", () => this.table.setColumns(this.#visible()));
     this.#showPause();
   }
 
@@ -117,7 +120,7 @@ export class ConnectionsView {
   // -- columns -------------------------------------------------------------------------------------------------------
 
   #visible() {
-    return COLUMNS.filter((column) => this.#choice[column.key] ?? (!(column.wide && NARROW.matches) && (column.first === true || (column.first === "known" && this.#known.has(column.key)))));
+    return COLUMNS.filter((column) => this.#choice[column.key] ?? (innerWidth >= (column.least ?? 0) && (column.first === true || (column.first === "known" && this.#known.has(column.key)))));
   }
 
   #chooseColumns(anchor) {

@@ -1,15 +1,16 @@
 /** The panels below the chart: protocols, top lists, sizes, round trips, and how well the capture itself does. */
 
 import * as session from "../data/session.js";
-import { fill, h, setPart, setText } from "../dom.js";
+import { fill, h, setData, setPart, setText } from "../dom.js";
 import * as format from "../format.js";
 import { empty } from "../parts/empty.js";
-import { helpMark } from "../parts/floating.js";
+import { panel } from "../parts/panel.js";
 import { Ranked } from "../parts/ranked.js";
 import { Spark } from "../parts/spark.js";
 import { address } from "../router.js";
 import { t } from "../strings.js";
 import { term } from "../query.js";
+import { ApplicationsPanel } from "./overview_applications.js";
 
 const TOP = 8;
 const LINK_LAYERS = ["eth", "sll", "raw", "null"]; // carried by every frame of a link: they say nothing
@@ -25,19 +26,22 @@ export class CapturePanels {
     this.rtt = h("div");
     this.rttSpark = new Spark({ points: 120 });
     this.health = h("dl.figures");
+    this.applications = new ApplicationsPanel();
     this.protocols = panel(t("panel.protocols"), "span-4", this.byProtocol.element, { aside: t("panel.protocolsNote") });
     this.rest = [
+      this.applications.element,
       panel(t("panel.hosts"), "span-4", this.byHost.element, { help: "top_ips" }),
-      panel(t("panel.ports"), "span-4", this.byPort.element, { help: "top_ports" }),
       panel(t("panel.conversations"), "span-4", this.byPair.element, { help: "top_conversations" }),
+      panel(t("panel.ports"), "span-4", this.byPort.element, { help: "top_ports" }),
       panel(t("panel.sizes"), "span-4", this.sizes, { help: "sizes" }),
       panel(t("panel.rtt"), "span-4", this.rtt, { help: "rtt_ms_median" }),
-      panel(t("panel.health"), "span-4", this.health, {}),
+      panel(t("panel.health"), "span-12", this.health, {}),
     ];
   }
 
   draw(stats) {
     this.#protocols(stats);
+    this.applications.draw(stats);
     this.#lists(stats);
     this.#sizes(stats.sizes);
     this.#rtt(stats);
@@ -79,6 +83,7 @@ export class CapturePanels {
       setPart(column, size.packets / top);
       setText(column.lastChild, size.packets ? format.percent(size.packets / total, 0) : "");
       setText(name, size.label);
+      setData(this.sizes.children[i], "tip", t("size.tip", { label: size.label, n: size.packets, bytes: format.bytes(size.bytes) }));
     });
     this.sizes.setAttribute("aria-label", `${t("panel.sizes")}: ${sizes.map((size) => `${size.label}: ${format.count(size.packets)}`).join(", ")}`);
   }
@@ -106,16 +111,25 @@ export class CapturePanels {
       figure(t("health.loss"), stats.packet_loss_percent === null || stats.packet_loss_percent === undefined ? format.NONE : format.percent(stats.packet_loss_percent / 100), "packet_loss_percent"),
       figure(t("health.kept"), format.short(stats.store?.packets), "store_packets"),
       figure(t("health.memory"), format.bytes(health.rss_bytes), "rss_bytes"),
-      figure(t("health.lag"), format.milliseconds(health.lag_ms), "lag_ms"));
+      figure(t("health.lag"), format.milliseconds(health.lag_ms), "lag_ms"),
+      ...coverage(stats.insight));
   }
+}
+
+/** How much of the payload inspectors have read, and what they left out. */
+function coverage(insight) {
+  if (!insight) return [];
+  const { bytes_read: read, bytes_skipped: skipped, flows_passed_over: passed, failures } = insight;
+  return [
+    figure(t("health.read"), format.bytes(read), "bytes_read"),
+    figure(t("health.skipped"), format.bytes(skipped), "bytes_skipped"),
+    figure(t("health.passedOver"), format.short(passed), "flows_passed_over"),
+    figure(t("health.failures"), format.short(failures), "failures"),
+  ];
 }
 
 export function figure(label, value, help = null) {
   return h("div", {}, h("dt", help ? { data: { help } } : {}, label), h("dd", {}, value));
-}
-
-function panel(title, span, body, { help, aside }) {
-  return h(`section.panel.${span}`, { "aria-label": title }, h("div.panel-head", {}, h("h2", {}, title), help ? helpMark(help, title) : null, aside ? h("span.aside", {}, aside) : null), h("div.panel-body", {}, body));
 }
 
 function ranked(list, shape) {

@@ -1,0 +1,65 @@
+/** One DNS query in the drawer: who asked whom, what came back with how long it holds, and the flow it travelled in. */
+
+import { h, icon } from "../dom.js";
+import * as format from "../format.js";
+import { openDrawer } from "../parts/overlay.js";
+import { address } from "../router.js";
+import { t } from "../strings.js";
+import { term } from "../query.js";
+import { answersOf, isUnanswered, rcodeText, rcodeTone } from "./dns_columns.js";
+import { definitions } from "./facts.js";
+
+export class DnsDetails {
+  constructor({ onTerm, onClose }) {
+    this.onTerm = onTerm;
+    this.onClose = onClose;
+  }
+
+  open(row) {
+    const answers = answersOf(row);
+    openDrawer({
+      label: "dns",
+      title: row.query || t("dns.root"),
+      subtitle: [row.type, format.dateTime(row.timestamp)].filter(Boolean).join(" · "),
+      extra: h("div.packet-brief", {}, h(`span.tag.tag-${rcodeTone(row)}`, {}, rcodeText(row)), row.kind && row.kind !== "dns" ? h("span.tag", {}, row.kind) : null),
+      actions: [this.#flowLink(row), this.#only(t("dns.sameName"), "query", row.query), this.#only(t("dns.sameClient"), "client", row.client)],
+      body: h("div.facts", {}, h("section", {}, h("h3", {}, t("dns.exchange")), this.#exchange(row)), answerSection(row, answers)),
+      onClose: () => this.onClose(),
+    });
+  }
+
+  #flowLink(row) {
+    if (row.flow_id === null || row.flow_id === undefined) return null;
+    return h("a.btn.btn-sm", { href: address("connections", { q: term("flow_id", row.flow_id) }) }, icon("connections", "icon-sm"), t("dns.flow"));
+  }
+
+  #only(label, field, value) {
+    if (!value) return null;
+    return h("button.btn.btn-sm", { type: "button", onclick: () => this.onTerm({ field, value }, false) }, icon("plus", "icon-sm"), label);
+  }
+
+  #exchange(row) {
+    return definitions([
+      [t("dcol.query"), row.query],
+      [t("dcol.client"), row.client, { mono: true }],
+      [t("dcol.server"), row.server, { mono: true }],
+      [t("dcol.time"), `${format.dateTime(row.timestamp)} (${format.timeOfDay(row.timestamp)})`],
+      [t("dcol.latency"), row.latency_ms === null || row.latency_ms === undefined ? null : format.milliseconds(row.latency_ms)],
+      [t("dns.transport"), [row.transport?.toUpperCase(), row.kind].filter(Boolean).join(" · ")],
+      [t("dns.resolved"), row.resolved_ips?.length ? row.resolved_ips.join(", ") : null, { mono: true }],
+    ]);
+  }
+}
+
+function answerSection(row, answers) {
+  const heading = h("h3", {}, t("dcol.answers"), answers.length ? h("span.tag", {}, format.count(answers.length)) : null);
+  if (!answers.length) return h("section", {}, heading, h("p.faint", {}, t(isUnanswered(row) ? "dns.nobody" : "dns.noRecords")));
+  const shortest = row.ttl;
+  const record = (answer) => h("tr", {}, h("td", {}, h("span.tag", {}, answer.type ?? format.NONE)), h("td.mono", {}, answer.value), h("td.num", {}, ttlText(answer.ttl ?? (answers.length === 1 ? shortest : null))));
+  const foot = shortest !== null && shortest !== undefined && answers.every((answer) => (answer.ttl ?? null) === null) && answers.length > 1 ? h("p.faint", {}, t("dns.shortest", { value: format.span(shortest) })) : null;
+  return h("section", {}, heading,
+    h("table.records", {}, h("thead", {}, h("tr", {}, [t("dcol.type"), t("dns.value"), t("dns.ttl")].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, answers.map(record))),
+    foot);
+}
+
+const ttlText = (seconds) => (seconds === null || seconds === undefined ? format.NONE : format.span(seconds));
