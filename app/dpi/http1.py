@@ -84,6 +84,10 @@ class Http1Inspector:
                 stream.cut_head = None
         return not self._over
 
+    def skippable(self, direction: int) -> int:
+        """See `Inspector`."""
+        return 0 if self._over or self._body_sink is not None else self._streams[direction].skippable()
+
     def close(self, ts: int) -> None:
         """The requests that nobody answered."""
         if self._over:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 Sink = Callable[[bytes], None]
 
 _SIZE: Final = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
+_FAR: Final = 1 << 30  # bytes; half of what sequence numbers can tell apart
 _LINE_LIMIT: Final = 4096  # a chunk's size with its extensions
 _TRAILER_LIMIT: Final = 64 << 10
 
@@ -28,6 +29,10 @@ class Body(Protocol):
 
     def gap(self, length: int) -> int:
         """A hole of `length` bytes; returns how many of them lie behind the body."""
+        ...
+
+    def skippable(self) -> int:
+        """How many of the next bytes say nothing about where the body ends."""
         ...
 
 
@@ -57,6 +62,10 @@ class Length:
         self.done = self.remaining == 0
         return length - inside
 
+    def skippable(self) -> int:
+        """All that remains."""
+        return self.remaining
+
 
 class UntilClose:
     """A body that ends with the connection."""
@@ -76,6 +85,10 @@ class UntilClose:
     def gap(self, length: int) -> int:
         """A hole is inside."""
         return 0
+
+    def skippable(self) -> int:
+        """As much as a stream can skip at once."""
+        return _FAR
 
 
 class Chunked:
@@ -118,6 +131,10 @@ class Chunked:
         self._chunk -= inside
         self.lost = self.lost or length > inside or bool(self._line)
         return length - inside
+
+    def skippable(self) -> int:
+        """The rest of the chunk."""
+        return self._chunk
 
     def _take(self, line: bytes) -> None:
         """One line between chunks: empty (after a chunk), a size, or of the trailer."""

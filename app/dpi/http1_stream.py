@@ -112,6 +112,12 @@ class Http1Stream:
         self._lose()
         return True
 
+    def skippable(self) -> int:
+        """Bytes of a body that nobody reads."""
+        return (
+            0 if self._body is None or self.held is not None or self.body_sink is not None else self._body.skippable()
+        )
+
     def release(self, ts: int) -> bool:
         """What was held is of this protocol after all."""
         held, self.held = self.held, None

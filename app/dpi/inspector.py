@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from app.dpi.facts import Fact
 
@@ -31,7 +31,9 @@ class FlowContext:
     dst_ip: str
     dst_port: int
     sink: Callable[[Fact], None]
-    notes: dict[str, object] = field(default_factory=dict)  # what inspectors of one flow leave for each other (STARTTLS, CONNECT)
+    notes: dict[str, object] = field(
+        default_factory=dict
+    )  # what inspectors of one flow leave for each other (STARTTLS, CONNECT)
 
 
 class Inspector(Protocol):
@@ -47,6 +49,15 @@ class Inspector(Protocol):
 
     def close(self, ts: int) -> None:
         """The flow ended: tell what is still held."""
+        ...
+
+
+@runtime_checkable
+class Skipping(Protocol):
+    """An inspector that can do without long stretches of a stream, such as bodies. What is skipped is told to it by `gap`."""
+
+    def skippable(self, direction: int) -> int:
+        """How many of the next bytes of a direction it does not need."""
         ...
 
 

@@ -161,6 +161,14 @@ class TcpStream:
             self._skip_hole()
             self._drain()
 
+    def skip(self, length: int) -> int | None:
+        """Nobody wants the next `length` bytes: go on behind them. Returns the sequence number there; None while something is held behind a hole."""
+        if self._held or self._stopped or self._expected is None or not 0 < length <= _WINDOW:
+            return None
+        self._advance(length)
+        self.discarded_bytes += length
+        return self._expected
+
     def flush(self) -> None:
         """The flow ended: name the holes and give out what is held."""
         while self._held:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.dpi.facts import CleartextLogin, DnsTransaction, HostName, HttpTransaction, TlsClientHello, TlsServerHello
+from app.enrich.names import chained_addresses
 from app.model.timestamps import rfc3339
 from app.sensor.findings import FlowFindings
 from app.wire.card_mask import masked
@@ -28,6 +29,7 @@ def dns_document(fact: DnsTransaction) -> dict[str, Any]:
         "type": fact.type,
         "rcode": fact.rcode,
         "answers": [f"{answer.type} {answer.value}" for answer in fact.answers],
+        "resolved": [list(pair) for pair in chained_addresses(fact.query, fact.answers)],  # [address, TTL in s]
         "ttl": min((answer.ttl for answer in fact.answers), default=None),
         "latency_ms": None if fact.latency_ns is None else fact.latency_ns / 1e6,
         "transport": fact.transport,

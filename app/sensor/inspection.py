@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.dpi.facts import Fact
-from app.dpi.inspector import FlowContext, Inspector, Recognizer
+from app.dpi.inspector import FlowContext, Inspector, Recognizer, Skipping
 from app.dpi.reassembly import ReassemblyBudget, TcpStream
 from app.flow.table import FlowTable
 from app.native.call import EACH_CALL
@@ -26,6 +26,7 @@ from app.wire.addresses import format_address
 MAX_FLOWS: Final = 65_536  # flows that are being looked at
 REASSEMBLY_BYTES: Final = 32 << 20  # held out of order, all flows together
 RECOGNITION_BYTES: Final = 4096  # of one direction, in which a protocol has to show itself
+SKIP_FROM: Final = 2048  # bytes worth passing over
 RECOGNITION_DATAGRAMS: Final = 4  # of a UDP flow
 FIN, SYN, ACK = 1, 2, 16
 TCP: Final = 6
@@ -34,12 +35,13 @@ TCP: Final = 6
 class InspectedFlow:
     """What is remembered of a flow while it is looked at."""
 
-    __slots__ = ("context", "held", "inspector", "slot", "streams", "tries")
+    __slots__ = ("context", "held", "inspector", "skipping", "slot", "streams", "tries")
 
     def __init__(self, context: FlowContext, slot: int) -> None:
         self.context = context
         self.slot = slot
         self.inspector: Inspector | None = None
+        self.skipping: Skipping | None = None  # the inspector, where it can skip
         self.streams: list[TcpStream] | None = None
         self.held: list[bytearray] = [
             bytearray(),
@@ -63,9 +65,14 @@ class Inspection:
         self._recognizers = {TCP: tuple(tcp), 17: tuple(udp)}
         self._wanted = np.zeros(capacity, np.uint8)
         self._chosen = np.zeros((0, layout.CHOSEN_COLUMNS), np.int64)
+        self._skip_to = np.full(
+            (capacity, 2), -1, np.int64
+        )  # per direction: the sequence number before which nobody reads
         self._skipped = np.zeros(1, np.int64)
         packets, n, rows, chosen = (EACH_CALL,) * 4
-        self._select = kernel("select_packets").bind(packets, n, rows, self._wanted, chosen, self._skipped)
+        self._select = kernel("select_packets").bind(
+            packets, n, rows, self._wanted, self._skip_to, chosen, self._skipped
+        )
         self._flows: dict[int, InspectedFlow] = {}  # by flow id
         self._budget = ReassemblyBudget(REASSEMBLY_BYTES)
         self._seconds_per_tick = seconds_per_tick
@@ -127,6 +134,8 @@ class Inspection:
                 if flow.streams is not None:
                     stream = flow.streams[direction]
                     stream.segment(seq, payload, bool(flags & SYN), bool(flags & FIN), ts, length)
+                    if flow.skipping is not None:
+                        self._skip(flow, stream, direction)
                     other = flow.streams[1 - direction]
                     if flags & ACK and other.waiting:
                         other.acknowledged(ack, ts)
@@ -151,6 +160,18 @@ class Inspection:
             self.failures += 1
         for stream in flow.streams or ():
             stream.stop()
+
+    def _skip(self, flow: InspectedFlow, stream: TcpStream, direction: int) -> None:
+        """Pass over a long stretch that the inspector can do without: neither Python nor the stream sees its segments."""
+        assert flow.skipping is not None
+        length = flow.skipping.skippable(direction)
+        if length < SKIP_FROM or flow.slot < 0:
+            return
+        limit = stream.skip(length)
+        if limit is not None:
+            self._skip_to[flow.slot, direction] = limit
+            if flow.inspector is not None and not flow.inspector.gap(direction, length):
+                self._inspector_done(flow)
 
     def _begin_allowed(self) -> bool:
         return len(self._flows) < MAX_FLOWS and time.monotonic() < self._deadline
@@ -196,6 +217,7 @@ class Inspection:
                 self._finish(flow)
             return
         flow.inspector = inspector
+        flow.skipping = inspector if isinstance(inspector, Skipping) else None
         # The other direction may have spoken first without being recognised: it comes first.
         for way in (1 - direction, direction):
             first, flow.held[way] = bytes(flow.held[way]), bytearray()
@@ -228,7 +250,7 @@ class Inspection:
 
     def _inspector_done(self, flow: InspectedFlow) -> None:
         """An inspector has what it wants. A connection that changes its protocol (STARTTLS, CONNECT) is recognised anew."""
-        flow.inspector = None
+        flow.inspector = flow.skipping = None
         notes = flow.context.notes
         if notes.pop("starttls", False) or notes.pop("tunnel", False):
             flow.held = [bytearray(), bytearray()]

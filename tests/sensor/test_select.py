@@ -20,6 +20,7 @@ class Stage:
     def __init__(self) -> None:
         self.table = FlowTable(64, lambda records, rolled: None)
         self.wanted = np.zeros(64, np.uint8)
+        self.skip_to = np.full((64, 2), -1, np.int64)
         self.skipped = np.zeros(1, np.int64)
 
     def run(self, *frames: bytes):
@@ -27,7 +28,9 @@ class Stage:
         packets = Decoder().decode(one.data, one.frames)
         self.table.update(packets)
         chosen = np.zeros((len(packets), CHOSEN_COLUMNS), np.int64)
-        n = kernel("select_packets")(packets, len(packets), self.table.rows, self.wanted, chosen, self.skipped)
+        n = kernel("select_packets")(
+            packets, len(packets), self.table.rows, self.wanted, self.skip_to, chosen, self.skipped
+        )
         return [(int(c[0]), int(c[1]), one.data[c[2] : c[3]].tobytes(), bool(c[4])) for c in chosen[:n]], packets
 
 
@@ -81,3 +84,23 @@ def test_a_slot_used_again_starts_anew():
     stage.table.finish()
     chosen, _ = stage.run(tcp(LOW, HIGH, 9, 99, "PA", b"new"))
     assert chosen == [(0, 0, b"new", True)]
+
+
+def test_a_stretch_that_nobody_reads_is_passed_over():
+    def segment(seq: int, payload: bytes, flags: str = "A") -> bytes:
+        return bytes(ETHER / IP(src=HIGH, dst=LOW) / TCP(sport=5, dport=80, seq=seq, flags=flags) / payload)
+
+    stage = Stage()
+    _, packets = stage.run(segment(0xFFFFFF00, b"head"))
+    stage.skip_to[packets["flow"][0], 0] = 1000  # the sequence numbers wrap in between
+    chosen, _ = stage.run(
+        segment(0xFFFFFF04, b"x" * 252),
+        segment(0, b"x" * 500),
+        tcp(LOW, HIGH, 80, 5, "PA", b"the other way"),
+        segment(500, b"x" * 500),
+        segment(600, b"", "F"),
+        segment(990, b"y" * 30),
+        segment(1020, b"more"),
+    )
+    assert [payload[:5] for _, _, payload, _ in chosen] == [b"the o", b"", b"yyyyy", b"more"]
+    assert stage.skipped[0] == 252 + 1000
