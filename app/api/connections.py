@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, jsonify, request
 
 from app.api.context import house, json_object, only_arguments, whole_number
 from app.concurrency import run_blocking
+from app.services.connection_detail import connection_detail
 from app.services.connections import Rows, connections
 from app.services.flow_mirror import FlowView
 from app.services.queries import MAX_LIMIT, MAX_OFFSET, Page, PageRequest, parse_sort, select
@@ -30,6 +31,14 @@ def filtered() -> Response:
     """Connections that meet every condition of the body."""
     only_arguments(*LIST_ARGUMENTS)
     return _page(_request(json_object()))
+
+
+@blueprint.get("/api/connections/<int:flow_id>")
+def detail(flow_id: int) -> Response:
+    """One connection, and what was read in it: DNS, TLS, HTTP, logins. 404 once it is no longer held."""
+    only_arguments()
+    services = house()
+    return jsonify(connection_detail(services.mirror, flow_id, services.interface_names()))
 
 
 def _request(conditions: dict[str, object]) -> PageRequest:

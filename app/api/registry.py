@@ -6,12 +6,13 @@ from typing import Final
 
 from flask import Blueprint
 
-from app.api import capture, connections, export, packets, pages, program, statistics
+from app.api import capture, connections, export, facts, packets, pages, program, statistics
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     pages.blueprint,
     connections.blueprint,
     packets.blueprint,
+    facts.blueprint,
     statistics.blueprint,
     capture.blueprint,
     export.blueprint,

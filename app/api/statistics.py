@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 
 from app.api.context import house, only_arguments, whole_number
+from app.model.timestamps import parse_time
 from app.services.query_errors import BadRequest
-from app.services.shares import shares
+from app.services.shares import NOT_KNOWN, shares
 from app.services.statistics import stats
 from app.services.timeseries import METRIC_NAMES, timeseries
-from app.services.timestamps import parse_time
 
 blueprint = Blueprint("statistics", __name__)
 
@@ -36,9 +36,13 @@ def points() -> Response:
 
 @blueprint.get("/api/pie_data")
 def pie_data() -> Response:
-    """Bytes by app, process, protocol, country, host or port."""
+    """Bytes by app, process, protocol, country, host or port. `X-Empty-Because` says why a list is empty in any case."""
     only_arguments("by")
-    return jsonify(shares(house().mirror, request.args.get("by", "app")))
+    by = request.args.get("by", "app")
+    response = jsonify(shares(house().mirror, by))
+    if by in NOT_KNOWN:
+        response.headers["X-Empty-Because"] = NOT_KNOWN[by]
+    return response
 
 
 def _time(name: str) -> int | None:

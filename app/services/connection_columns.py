@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from app.enrich.services import service_name
 from app.model.layers import CONN_STATES, protocol_name
-from app.services.connections import PORT_PROTOCOLS, STATUS_TABLE, TCP, Rows, loss_percent
+from app.services.connections import (
+    KNOWN_TEXTS,
+    PORT_PROTOCOLS,
+    STATUS_TABLE,
+    TCP,
+    Rows,
+    columns,
+    ending,
+    loss_percent,
+)
 from app.services.flow_mirror import DIRECTIONS
 
 Array = NDArray[Any]
@@ -62,7 +71,7 @@ NUMBERS: Final[dict[str, Callable[[Rows], Array]]] = {
 
 TIMES: Final[dict[str, Callable[[Rows], Array]]] = {
     "time_of_detection": lambda rows: rows.flows["start"],
-    "end_time": lambda rows: np.where(rows.flows["ended"] != 0, rows.flows["end"], 0),
+    "end_time": lambda rows: np.where(ending(rows.flows) != 0, rows.flows["end"], 0),
     "last_seen": lambda rows: rows.flows["end"],
 }
 
@@ -88,7 +97,7 @@ def _status_order(rows: Rows) -> tuple[Array, ...]:
     ours = np.array([pair[0] for pair in STATUS_TABLE] + ["NONE", "CLOSE"])
     theirs = np.array([pair[1] for pair in STATUS_TABLE] + ["NONE", "CLOSE"])
     state = np.minimum(rows.flows["conn_state"], len(STATUS_TABLE) - 1).astype(np.intp)
-    state = np.where(rows.flows["ended"] != 0, len(STATUS_TABLE) + 1, state)
+    state = np.where(ending(rows.flows) != 0, len(STATUS_TABLE) + 1, state)
     state = np.where(rows.flows["protocol"] == TCP, state, len(STATUS_TABLE))
     words = np.where(rows.local_is_src, ours[state], theirs[state])
     return (np.unique(words, return_inverse=True)[1],)
@@ -97,17 +106,27 @@ def _status_order(rows: Rows) -> tuple[Array, ...]:
 _TEXT_ORDERS: Final[dict[str, Callable[[Rows], tuple[Array, ...]]]] = {
     "protocol": lambda rows: (_PROTOCOL_RANK[rows.flows["protocol"]],),
     "service": _service_order,
-    "detailed_protocol": _service_order,
     "local_address": lambda rows: _endpoint(rows, rows.sent),
     "remote_address": lambda rows: _endpoint(rows, rows.received),
     "direction": lambda rows: (_DIRECTION_RANK[rows.derived["direction"]],),
     "status": _status_order,
     "conn_state": lambda rows: (_STATE_RANK[np.minimum(rows.flows["conn_state"], len(CONN_STATES) - 1)],),
     "history": lambda rows: (np.unique(rows.flows["history"], return_inverse=True)[1],),
-    "session_status": lambda rows: (np.minimum(rows.flows["ended"], 1),),
-    "end_reason": lambda rows: (rows.flows["ended"],),
+    "session_status": lambda rows: (np.minimum(ending(rows.flows), 1),),
+    "end_reason": lambda rows: (ending(rows.flows),),
     "interface": lambda rows: (rows.flows["interface"],),
 }
+
+
+# Ordered by the text itself; what is not known comes last.
+_BY_TEXT: Final = frozenset({*KNOWN_TEXTS, "detailed_protocol", "hostname", "hostname_source"})
+
+
+def text_ranks(values: list[str | None]) -> Array:
+    """Rank of each text, case apart; NaN for None."""
+    ordered = sorted({value for value in values if value is not None}, key=lambda text: (text.casefold(), text))
+    ranks: dict[str | None, float] = {text: float(rank) for rank, text in enumerate(ordered)}
+    return np.array([ranks.get(value, np.nan) for value in values], np.float64)
 
 
 def sort_columns(rows: Rows, name: str) -> tuple[Array, ...]:
@@ -118,4 +137,6 @@ def sort_columns(rows: Rows, name: str) -> tuple[Array, ...]:
         return (TIMES[name](rows),)
     if name in _TEXT_ORDERS:
         return _TEXT_ORDERS[name](rows)
+    if name in _BY_TEXT:
+        return (text_ranks(columns(rows, [name])[0]),)
     return ()

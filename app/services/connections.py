@@ -17,8 +17,10 @@ from app.enrich.services import service_name
 from app.flow.community_id import community_id
 from app.model.fields import CONNECTIONS
 from app.model.layers import CONN_STATES, ENDINGS, protocol_name
+from app.model.timestamps import rfc3339
+from app.services.flow_facts import NOTHING_KNOWN, FlowFacts, KnownFlow
 from app.services.flow_mirror import DIRECTIONS, FlowView, take
-from app.services.timestamps import rfc3339
+from app.services.remote_names import remote_names
 from app.wire.addresses import format_address
 
 PORT_PROTOCOLS: Final = frozenset({6, 17, 33, 132, 136})
@@ -41,7 +43,27 @@ _STATUS: Final[dict[str, tuple[str, str]]] = {
     "SH": ("FIN_WAIT1", "SYN_RECV"),
     "SHR": ("SYN_SENT", "FIN_WAIT1"),
 }
+# Both ends have closed, one has reset, or the one that opened has given up.
+CLOSED_ON_WIRE: Final = np.isin(
+    [CONN_STATES[state] if state < len(CONN_STATES) else "" for state in range(256)],
+    ["SF", "REJ", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR"],
+)
+CLOSED: Final = ENDINGS.index("closed")
 STATUS_TABLE: Final[tuple[tuple[str, str], ...]] = tuple(_STATUS[state] for state in CONN_STATES)
+
+
+# Keys of a connection that are values of KnownFlow.
+KNOWN_TEXTS: Final = (
+    "application",
+    "category",
+    "application_source",
+    "server_name",
+    "server_name_source",
+    "ja3",
+    "ja4",
+    "tls_version",
+    "alpn",
+)
 
 
 def endpoint_text(address: str | None, port: int, protocol: int) -> str | None:
@@ -57,17 +79,34 @@ class Rows:
     Used in real threads beside green code, so nothing here may take a lock (`functools.cached_property` does before Python 3.12).
     """
 
-    def __init__(self, flows: NDArray[np.void], derived: NDArray[np.void], interfaces: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        flows: NDArray[np.void],
+        derived: NDArray[np.void],
+        interfaces: Sequence[str] = (),
+        facts: FlowFacts = NOTHING_KNOWN,
+    ) -> None:
         self.flows = flows
         self.derived = derived
         self.interfaces = interfaces
+        self.facts = facts
         self.local_is_src: NDArray[np.bool_] = derived["local_is_src"]
         self._protocols: list[int] | None = None
         self._ended: list[int] | None = None
+        self._known: list[KnownFlow] | None = None
+        self._hostnames: list[tuple[str | None, str | None]] | None = None
 
     @classmethod
     def of(cls, view: FlowView, chosen: NDArray[Any], interfaces: Sequence[str] = ()) -> Rows:
-        return cls(take(view.flows, chosen), take(view.derived, chosen), interfaces)
+        return cls(take(view.flows, chosen), take(view.derived, chosen), interfaces, view.facts)
+
+    @classmethod
+    def all(cls, view: FlowView, interfaces: Sequence[str] = ()) -> Rows:
+        return cls(view.flows, view.derived, interfaces, view.facts)
+
+    def some(self, chosen: NDArray[Any]) -> Rows:
+        """Part of the rows."""
+        return Rows(take(self.flows, chosen), take(self.derived, chosen), self.interfaces, self.facts)
 
     def __len__(self) -> int:
         return len(self.flows)
@@ -88,8 +127,22 @@ class Rows:
     @property
     def ended(self) -> list[int]:
         if self._ended is None:
-            self._ended = list(self.flows["ended"].tolist())
+            self._ended = list(ending(self.flows).tolist())
         return self._ended
+
+    @property
+    def known(self) -> list[KnownFlow]:
+        """What is known of each flow beyond its packets."""
+        if self._known is None:
+            self._known = self.facts.of(self.flows["flow_id"].tolist())
+        return self._known
+
+    @property
+    def hostnames(self) -> list[tuple[str | None, str | None]]:
+        """(name of the remote end, who said it) of each flow."""
+        if self._hostnames is None:
+            self._hostnames = remote_names(self)
+        return self._hostnames
 
     def endpoints(self, take: Callable[[str], NDArray[Any]]) -> list[str | None]:
         columns = (take("hi"), take("lo"), take("port"), self.flows["ip_version"])
@@ -98,6 +151,15 @@ class Rows:
             endpoint_text(format_address(h, lo, v), p, protocol)
             for h, lo, p, v, protocol in zip(high, low, port, version, self.protocols, strict=True)
         ]
+
+
+Producer = Callable[[Rows], list[Any]]
+
+
+def ending(flows: NDArray[np.void]) -> NDArray[np.uint8]:
+    """FLOW.ended, with TCP connections that were closed on the wire among the ended ones at once: the sensor keeps those a while longer."""
+    closed = (flows["protocol"] == TCP) & CLOSED_ON_WIRE[flows["conn_state"]] & (flows["ended"] == 0)
+    return np.where(closed, np.uint8(CLOSED), flows["ended"])
 
 
 def loss_percent(flows: NDArray[np.void]) -> NDArray[np.float64]:
@@ -142,6 +204,15 @@ def _services(rows: Rows) -> list[str | None]:
     ]
 
 
+def _spoken(rows: Rows) -> list[str | None]:
+    """The application protocol: by content where that is known, else the service of the port."""
+    return [known.spoken or service for known, service in zip(rows.known, _services(rows), strict=True)]
+
+
+def _known(name: str) -> Producer:
+    return lambda rows: [getattr(known, name) for known in rows.known]
+
+
 def _statuses(rows: Rows) -> list[str]:
     states, mine = rows.flows["conn_state"].tolist(), rows.local_is_src.tolist()
     ours = (0 if local else 1 for local in mine)
@@ -176,13 +247,11 @@ def _latencies(flows: NDArray[np.void]) -> NDArray[np.float64]:
     return np.where(flows["rtt_ns"] >= 0, flows["rtt_ns"] / 1e6, np.nan)
 
 
-Producer = Callable[[Rows], list[Any]]
-
 _PRODUCERS: Final[dict[str, Producer]] = {
     "flow_id": lambda rows: rows.flows["flow_id"].tolist(),
     "community_id": _community_ids,
     "protocol": lambda rows: [protocol_name(number) for number in rows.protocols],
-    "detailed_protocol": _services,
+    "detailed_protocol": _spoken,
     "service": _services,
     "local_address": lambda rows: rows.endpoints(rows.sent),
     "remote_address": lambda rows: rows.endpoints(rows.received),
@@ -197,7 +266,7 @@ _PRODUCERS: Final[dict[str, Producer]] = {
     "packets_sent": lambda rows: rows.sent("packets").tolist(),
     "packets_recv": lambda rows: rows.received("packets").tolist(),
     "time_of_detection": lambda rows: _times(rows.flows["start"]),
-    "end_time": lambda rows: _times(np.where(rows.flows["ended"] != 0, rows.flows["end"], 0)),
+    "end_time": lambda rows: _times(np.where(ending(rows.flows) != 0, rows.flows["end"], 0)),
     "last_seen": lambda rows: _times(rows.flows["end"]),
     "duration": lambda rows: _numbers(_seconds(rows.flows), 6),
     "latency_ms": lambda rows: _numbers(_latencies(rows.flows), 3),
@@ -208,6 +277,9 @@ _PRODUCERS: Final[dict[str, Producer]] = {
     "interface": _interfaces,
     "vlan": lambda rows: [vlan or None for vlan in rows.flows["vlan"].tolist()],
     "tunnel_depth": lambda rows: rows.flows["depth"].tolist(),
+    "hostname": lambda rows: [name for name, _ in rows.hostnames],
+    "hostname_source": lambda rows: [source for _, source in rows.hostnames],
+    **{name: _known(name) for name in KNOWN_TEXTS},
 }
 
 

@@ -8,6 +8,7 @@ direction, how often the two met before) lies in arrays beside it. Readers never
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.enrich.scope import is_local_network
+from app.services.flow_facts import NOTHING_KNOWN, FlowFacts, Halves
 from app.wire.records import FLOW_DTYPE
 
 MAX_ACTIVE: Final = 65_536
@@ -46,13 +48,14 @@ def take(rows: NDArray[np.void], places: NDArray[np.intp]) -> NDArray[np.void]:
     return opaque(rows).take(places).view(rows.dtype)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FlowView:
-    """All flows at one moment; `flows` is FLOW_DTYPE, `derived` DERIVED_DTYPE, same length. Read only."""
+    """All flows at one moment; `flows` is FLOW_DTYPE, `derived` DERIVED_DTYPE, same length. Read only. `facts` may know more by now."""
 
     flows: NDArray[np.void]
     derived: NDArray[np.void]
     version: int
+    facts: FlowFacts = NOTHING_KNOWN
 
 
 class FlowMirror:
@@ -65,6 +68,7 @@ class FlowMirror:
         self._keys = np.random.default_rng().integers(1, 1 << 63, size=6, dtype=np.uint64) | np.uint64(1)
         self._own: list[tuple[int, int]] = []
         self.version = 0
+        self.facts = NOTHING_KNOWN  # of the capture; replaced by who keeps them
         self.clear()
 
     def clear(self) -> None:
@@ -120,13 +124,44 @@ class FlowMirror:
         self._ended.extend(changed["flow_id"][ended_now].tolist())
         self._evict()
 
+    def touch(self, flow_ids: Iterable[int]) -> None:
+        """Something that is kept beside the rows of these flows has changed."""
+        places = [row for row in map(self._row_of.get, flow_ids) if row is not None]
+        self._touch_rows(np.array(places, np.intp))
+
+    def touch_addresses(self, addresses: set[Halves]) -> None:
+        """Something that is known of these addresses has changed: the flows of any of them are told of again."""
+        if not addresses or not self._row_of:
+            return
+        rows = np.fromiter(self._row_of.values(), np.intp, len(self._row_of))
+        lows = np.array(
+            [low for _, low in addresses], np.uint64
+        )  # the high half hardly tells more; a row too many is harmless
+        hit = np.isin(self._flows["src_lo"][rows], lows) | np.isin(self._flows["dst_lo"][rows], lows)
+        self._touch_rows(rows[hit])
+
+    def _touch_rows(self, rows: NDArray[np.intp]) -> None:
+        if len(rows):
+            self.version += 1
+            self._derived["version"][rows] = self.version
+            self._view = None
+
+    def ends(self, flow_id: int) -> tuple[int, Halves, Halves] | None:
+        """(IP version, originator, responder) of a flow that is held."""
+        row = self._row_of.get(flow_id)
+        if row is None:
+            return None
+        flow = self._flows[row]
+        source, target = (int(flow["src_hi"]), int(flow["src_lo"])), (int(flow["dst_hi"]), int(flow["dst_lo"]))
+        return int(flow["ip_version"]), source, target
+
     def view(self) -> FlowView:
         """The flows as they are now; the same object until something changes."""
         if self._view is None:
             rows = np.sort(np.fromiter(self._row_of.values(), np.intp, len(self._row_of)))
             flows, derived = take(self._flows, rows), take(self._derived, rows)
             flows.flags.writeable = derived.flags.writeable = False
-            self._view = FlowView(flows, derived, self.version)
+            self._view = FlowView(flows, derived, self.version, self.facts)
         return self._view
 
     def _make_room(self, count: int) -> None:

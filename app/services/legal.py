@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from app.services.timestamps import rfc3339
+from app.model.timestamps import rfc3339
 
 VERSION: Final = 1
 TEXT: Final = (

@@ -11,7 +11,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from app.concurrency import run_blocking
+from app.model.timestamps import rfc3339
+from app.services.applications import top_applications
 from app.services.connections import Rows, connections
+from app.services.fact_lists import FactRequest, fact_page, parse_fact_query, parse_fact_sort
 from app.services.flow_mirror import FlowView
 from app.services.house import House
 from app.services.live_table import MAX_ROWS, LiveTable
@@ -19,7 +22,6 @@ from app.services.packets import packet_dicts
 from app.services.queries import PageRequest, parse_query, parse_sort, select
 from app.services.query_errors import BadRequest
 from app.services.statistics import capture_state, protocols, sensor_state, stats
-from app.services.timestamps import rfc3339
 from app.wire.filter import QueryError, parse
 from app.wire.filter_columns import packet_fields
 
@@ -44,11 +46,16 @@ class Options:
     def __init__(self, house: House, given: dict[str, Any]) -> None:
         self.house = house
         self.q = _text(given, "q")
-        self.sort = parse_sort(_text(given, "sort"))
+        self.sort_text = _text(given, "sort")
         limit = given.get("limit")
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_ROWS):
             raise BadRequest("limit is not allowed", "limit", [f"a whole number 1..{MAX_ROWS}"])
         self.limit: int | None = limit
+
+    @property
+    def sort(self) -> tuple[tuple[str, bool], ...]:
+        """For topics that list connections."""
+        return parse_sort(self.sort_text)
 
 
 def _text(given: dict[str, Any], name: str) -> str:
@@ -152,6 +159,33 @@ class _Packets:
         }
 
 
+class _Dns:
+    """New DNS transactions, newest first, at most `limit` a frame."""
+
+    interval = TICK
+
+    def __init__(self, options: Options) -> None:
+        self._house = options.house
+        self._limit = min(options.limit or DEFAULT_PACKETS, MAX_PACKETS)
+        self._query = parse_fact_query("dns", options.q)
+        parse_fact_sort("dns", options.sort_text)
+        self._capture = options.house.mirror.captures
+        self._last = max(options.house.mirror.facts.counts["dns"] - self._limit, 0)
+
+    def frame(self) -> Any | None:
+        mirror = self._house.mirror
+        if mirror.captures != self._capture:
+            self._capture, self._last = mirror.captures, 0
+        count = mirror.facts.counts["dns"]
+        if count <= self._last:
+            return None
+        fresh = [fact for fact in mirror.newest_facts("dns") if fact.number > self._last]
+        lost, self._last = count - self._last - len(fresh), count
+        page = fact_page(fresh, FactRequest("dns", self._limit, q=str(self._query)), mirror.now_ns)
+        skipped = page.total - len(page.documents) + lost
+        return {"dns_queries": page.documents, "skipped": skipped} if page.documents or skipped else None
+
+
 class _Notices:
     interval = 0.0
 
@@ -176,17 +210,19 @@ def _protocol_stats(house: House) -> dict[str, Any]:
 
 
 def _traffic_update(house: House) -> dict[str, Any]:
-    """The overview of the seed's dashboards; `top_apps` and `dns_queries` are empty until programs and names are known."""
+    """The overview of the seed's dashboards."""
     mirror = house.mirror
     names = house.interface_names()
     active, ended = run_blocking(_newest_flows, mirror.flow_view(), names)
     return {
         "connections": active,
         "disconnected_connections": ended,
-        "top_apps": [],
+        "top_apps": [
+            {"app_name": entry["name"], "traffic": entry["bytes"]} for entry in top_applications(mirror.flow_view())
+        ],
         **house.interfaces.document(),
         "packets": packet_dicts(mirror.packets()[-UPDATE_PACKETS:][::-1], names),
-        "dns_queries": [],
+        "dns_queries": [fact.document for fact in mirror.newest_facts("dns")[:UPDATE_PACKETS]],
     }
 
 
@@ -211,6 +247,7 @@ TOPICS: Final[dict[str, Callable[[Options], TopicState]]] = {
     "protocol_stats": lambda o: _Whole(o.house, TICK, _protocol_stats),
     "packets": _Packets,
     "connections": _Connections,
+    "dns": _Dns,
     "capture_state": lambda o: _OnChange(o.house, lambda house: capture_state(house.mirror)),
     "sensor_state": lambda o: _OnChange(
         o.house, lambda house: sensor_state(house.mirror), ("snapshot_age_s", "progress")

@@ -15,6 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.services.fact_documents import Fact
+from app.services.fact_mirror import FactMirror
 from app.services.flow_mirror import FlowMirror, FlowView
 from app.services.time_rings import TimeRings
 from app.wire.records import FLOW_DTYPE, PACKET_ROW_DTYPE
@@ -36,6 +38,7 @@ PLAIN_PARTS: Final = (
     "latency",
     "store",
     "health",
+    "insight",
 )
 
 
@@ -59,6 +62,7 @@ class Mirror:
         self.changed = threading.Condition(self._lock)
         self.generation = 0  # grows with every change
         self.flows = FlowMirror()
+        self.facts = FactMirror(self.flows)
         self.rings = TimeRings()
         self.sensor = SensorState()
         self.progress: dict[str, Any] | None = None
@@ -92,6 +96,7 @@ class Mirror:
             flows = self._columns(snapshot.get("flows"), FLOW_DTYPE)
             if flows is not None:
                 self.flows.apply(flows)
+            self.facts.apply(snapshot, _count(snapshot.get("now_ns")))
             packets = self._columns(snapshot.get("packets"), PACKET_ROW_DTYPE)
             if packets is not None and len(packets):
                 self._keep_packets(packets)
@@ -180,6 +185,11 @@ class Mirror:
         with self._lock:
             return self.flows.view()
 
+    def newest_facts(self, kind: str) -> list[Fact]:
+        """Facts of a kind (dns, tls, http, logins), newest first."""
+        with self._lock:
+            return self.facts.newest_first(kind)
+
     def packets(self) -> NDArray[np.void]:
         """The packets of the last ticks (PACKET_ROW), oldest first."""
         with self._lock:
@@ -212,6 +222,7 @@ class Mirror:
         self._identity = identity
         self.captures += 1
         self.flows.clear()
+        self.facts.clear()
         self.rings.clear()
         self._packets.clear()
         self._packets_kept = 0

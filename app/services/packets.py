@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from app.enrich.services import service_name
 from app.model.layers import LAYER_NAMES, REASONS, protocol_name
+from app.model.timestamps import rfc3339
 from app.services.connections import PORT_PROTOCOLS
 from app.services.packet_info import flag_text, packet_info
-from app.services.timestamps import rfc3339
 from app.wire.addresses import format_address
 
 ARP_BIT: Final = 1 << LAYER_NAMES.index("arp")

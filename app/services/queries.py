@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.model.fields import CONNECTIONS
+from app.model.timestamps import parse_time
 from app.services.connection_columns import NUMBERS, TIMES, ports, sort_columns
 from app.services.connections import Rows, columns
 from app.services.flow_mirror import FlowView
 from app.services.query_errors import BadRequest
 from app.services.query_fields import connection_fields, query_rows
-from app.services.timestamps import parse_time
 from app.wire.addresses import AddressRange, parse_network
 from app.wire.filter import Query, QueryError, parse
 
@@ -74,7 +74,7 @@ def parse_query(text: str, interfaces: Sequence[str]) -> Query:
 
 def select(view: FlowView, request: PageRequest, interfaces: Sequence[str], now_ns: int) -> Page:
     """The rows of one page. Runs in any thread; a few milliseconds, more with text conditions."""
-    rows = Rows(view.flows, view.derived, interfaces)
+    rows = Rows.all(view, interfaces)
     matched = np.arange(len(rows))
     query = parse_query(request.q, interfaces) if request.q else None
     if query is not None:
@@ -159,10 +159,10 @@ def _filter(rows: Rows, matched: NDArray[np.intp], conditions: Mapping[str, Any]
                 raise BadRequest(f"{name} is compared with text", name, ["a string, found as a part of the value"])
             texts.append((name, wanted.casefold()))
             continue
-        part = Rows(rows.flows[matched], rows.derived[matched], rows.interfaces)
+        part = rows.some(matched)
         matched = matched[_number_mask(part, name, wanted)]
     for name, needle in texts:
-        part = Rows(rows.flows[matched], rows.derived[matched], rows.interfaces)
+        part = rows.some(matched)
         values = columns(part, [name])[0]
         found = (value is not None and needle in str(value).casefold() for value in values)
         matched = matched[np.fromiter(found, np.bool_, len(values))]

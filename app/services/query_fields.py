@@ -8,20 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.model.layers import ENDINGS
 from app.services.connection_columns import ports
-from app.services.connections import Rows, loss_percent
+from app.services.connections import Rows, ending, loss_percent
+from app.services.connections import columns as connection_columns
 from app.services.flow_mirror import DIRECTIONS
 from app.wire.filter import Field, FieldSet
-from app.wire.filter_columns import columns, flow_fields
-from app.wire.filter_facets import AddressFacet, EnumFacet, NumberFacet
+from app.wire.filter_columns import YES_NO, columns, flow_fields
+from app.wire.filter_facets import AddressFacet, EnumFacet, NumberFacet, TextFacet
 from app.wire.filter_values import BYTES, COUNT, PLAIN
 
 Array = NDArray[Any]
+
+
+# (field, key of a connection, meaning, other names)
+TEXT_FIELDS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
+    ("application", "application", "whose traffic it is, or what it speaks", ("app",)),
+    ("category", "category", "kind of application", ()),
+    ("application_source", "application_source", "ndpi, content, port, protocol", ()),
+    ("detailed_protocol", "detailed_protocol", "application protocol and whose it is", ("app_protocol",)),
+    ("server", "server_name", "name the client asked for", ("server_name", "sni")),
+    ("server_name_source", "server_name_source", "tls, quic, dtls, http, ndpi", ()),
+    ("hostname", "hostname", "name of the remote end", ()),
+    ("hostname_source", "hostname_source", "who said that name", ()),
+    ("ja4", "ja4", "fingerprint of the client's hello", ()),
+    ("ja3", "ja3", "older fingerprint of the client's hello", ()),
+    ("tls_version", "tls_version", "version of TLS", ("tls",)),
+    ("alpn", "alpn", "protocols offered inside TLS or QUIC", ()),
+)
+FREE_TEXTS: Final = ("application", "server", "hostname")
 
 
 class QueryRows:
@@ -41,6 +61,16 @@ class QueryRows:
             return rows.flows[name]
         if side == "derived":
             return rows.derived[rest]
+        if side == "text":
+            return np.array(connection_columns(rows, [rest])[0], np.object_)
+        if side == "state":
+            ended = ending(rows.flows)
+            columns_of: dict[str, Array] = {
+                "ending": ended,
+                "closed": np.minimum(ended, 1),
+                "active": (ended == 0).view(np.uint8),
+            }
+            return columns_of[rest]
         if side == "loss":
             return loss_percent(rows.flows)
         column = rows.sent(rest) if side == "local" else rows.received(rest)
@@ -92,9 +122,29 @@ def connection_fields(interfaces: tuple[str, ...]) -> FieldSet:
         own.append(
             Field(f"{name}_recv", (NumberFacet(columns(f"remote.{name}"), units),), f"{name} to this machine's end")
         )
+    own += [*_states(), *_texts()]
     taken = {name for known in own for name in (known.name, *known.aliases)}
     kept = [
         Field(known.name, known.facets, known.help, tuple(alias for alias in known.aliases if alias not in taken))
         for known in base.fields.values()
+        if known.name not in taken
     ]
-    return FieldSet([*kept, *own], free=tuple(known.name for known in base.free))
+    return FieldSet([*kept, *own], free=(*(known.name for known in base.free), *FREE_TEXTS))
+
+
+def _states() -> list[Field]:
+    """Active or ended, where a TCP connection that was closed on the wire has ended."""
+    words = {"active": (0,), "open": (0,), "closed": (1,), "ended": (1,)}
+    endings = {name: (code,) for code, name in enumerate(ENDINGS) if name}
+    return [
+        Field("session_status", (EnumFacet(columns("state.closed"), words),), "active or closed", ("status",)),
+        Field("active", (EnumFacet(columns("state.active"), YES_NO),), "yes or no"),
+        Field("ending", (EnumFacet(columns("state.ending"), endings, missing=0),), "what ended it", ("end_reason",)),
+    ]
+
+
+def _texts() -> list[Field]:
+    return [
+        Field(name, (TextFacet(columns(f"text.{key}")),), meaning, aliases)
+        for name, key, meaning, aliases in TEXT_FIELDS
+    ]

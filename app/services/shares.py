@@ -7,24 +7,32 @@ from typing import Any, Final
 import numpy as np
 
 from app.model.layers import protocol_name
+from app.services.applications import application_labels
 from app.services.connections import Rows, columns
 from app.services.mirror import Mirror
 from app.services.query_errors import BadRequest
 
 KINDS: Final = ("app", "process", "protocol", "country", "host", "port")
-NOT_KNOWN_YET: Final = ("app", "process", "country")
+# Why there is nothing to divide by: told beside an empty list.
+NOT_KNOWN: Final = {
+    "process": "Programs are not attributed to connections.",
+    "country": "Places of addresses are not looked up.",
+}
 SLICES: Final = 20
 
 
 def shares(mirror: Mirror, by: str) -> list[dict[str, Any]]:
-    """One entry for each slice, the rest as `other`. What is not known of the flows is one slice `unknown`."""
+    """One entry for each slice, the rest as `other`; flows of which it is not known are `unknown`. Empty where NOT_KNOWN says why."""
     if by not in KINDS:
         raise BadRequest(f"traffic is not divided by {by[:60]!r}", "by", KINDS)
+    if by in NOT_KNOWN:
+        return []
     view = mirror.flow_view()
-    rows = Rows(view.flows, view.derived)
+    rows = Rows.all(view)
     size = view.flows["src_bytes"] + view.flows["dst_bytes"]
-    if by in NOT_KNOWN_YET:
-        labels: list[Any] = ["unknown"] * len(rows)
+    labels: list[str]
+    if by == "app":
+        labels = application_labels(rows)
     elif by == "protocol":
         return _summed([protocol_name(number) for number in rows.protocols], size)
     elif by == "port":

@@ -7,8 +7,9 @@ from typing import Any
 
 from app.enrich.services import service_name
 from app.model.layers import protocol_name
+from app.model.timestamps import rfc3339
+from app.services.applications import top_applications
 from app.services.mirror import Mirror
-from app.services.timestamps import rfc3339
 
 SHOWN = 50
 
@@ -34,11 +35,9 @@ def stats(mirror: Mirror) -> dict[str, Any]:
             "held": len(mirror.flows),
             "not_held": mirror.flows.evicted,
         },
-        "losses": {
-            **mirror.part("losses"),
-            "flows_deferred": mirror.flows_deferred,
-            "snapshots_malformed": mirror.malformed,
-        },
+        "applications": top_applications(mirror.flow_view()),
+        "insight": mirror.part("insight"),
+        "losses": _losses(mirror),
         "latency": mirror.part("latency") or {"rtt_ms_median": None, "rtt_ms_p95": None, "samples": 0},
         "packet_loss_percent": _loss(totals),
         "throughput_bps": rates.get("bps"),
@@ -46,6 +45,23 @@ def stats(mirror: Mirror) -> dict[str, Any]:
         "sensor": sensor_state(mirror),
         "store": _with_times(mirror.part("store")),
         "health": mirror.part("health"),
+    }
+
+
+def _losses(mirror: Mirror) -> dict[str, Any]:
+    """Everything that was seen and is in no other number, or was left out of the inspection."""
+    insight = mirror.part("insight")
+    return {
+        **mirror.part("losses"),
+        "flows_deferred": mirror.flows_deferred,
+        "snapshots_malformed": mirror.malformed,
+        "facts_malformed": mirror.facts.malformed,
+        "facts_forgotten": _int(insight, "facts_forgotten"),
+        "payload_bytes_skipped": _int(insight, "bytes_skipped"),
+        "flows_passed_over": _int(insight, "flows_passed_over"),
+        "inspection_failures": _int(insight, "failures"),
+        "engine_restarts": _int(insight, "engine_restarts"),
+        "engine_packets_skipped": _int(insight, "engine_packets_skipped"),
     }
 
 

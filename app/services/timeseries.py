@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from app.model.columns import RINGS
 from app.model.fields import METRICS
+from app.model.timestamps import rfc3339
 from app.services.mirror import Mirror
 from app.services.query_errors import BadRequest
-from app.services.timestamps import rfc3339
 
 Buckets = NDArray[np.void]
 

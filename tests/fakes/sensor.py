@@ -24,6 +24,7 @@ from app.model.errors import ProtocolError
 from app.wire.filter import QueryError, parse
 from app.wire.filter_columns import packet_fields
 from app.wire.records import PACKET_ROW_DTYPE
+from tests.fakes.facts import Facts
 from tests.fakes.traffic import Traffic
 
 MAGICS = (
@@ -58,6 +59,8 @@ class FakeSensor:
     def __init__(self, channel: Channel, flows: int = 200, interval: float = 1.0, boot: str | None = None) -> None:
         self.channel = channel
         self.traffic = Traffic(flows)
+        self.facts = Facts()
+        self.told_until = 0  # number of the last flow that facts were told of
         self.interval = interval
         self.boot = boot or os.urandom(6).hex()
         self.capture: dict[str, Any] = {
@@ -139,6 +142,8 @@ class FakeSensor:
         changed = traffic.first(now) if not len(traffic.flows) else traffic.advance(now)
         changed = np.concatenate([self.pending_flows, changed])
         changed, self.pending_flows = changed[:20_000], changed[20_000:]
+        fresh = traffic.flows[traffic.flows["flow_id"] > self.told_until]
+        self.told_until = traffic.next_flow - 1
         packets = traffic.packet_rows(now, 120)
         self.packets = np.concatenate([self.packets, packets])[-20_000:]
         sizes = [
@@ -193,6 +198,7 @@ class FakeSensor:
                 "oldest_ns": self.capture["started_ns"],
             },
             health={"rss_bytes": 180 << 20, "tick_ms": 6.5, "lag_ms": 0.4, "uptime_s": time.monotonic() - self.started},
+            **self.facts.about(fresh, now),
             **traffic.top(),
         )
         return message
@@ -223,6 +229,7 @@ class FakeSensor:
 
     def _reset(self, **changes: Any) -> None:
         self.traffic = Traffic(self.traffic.target)
+        self.told_until = 0
         self.pending_flows = self.pending_flows[:0]
         self.packets = self.packets[:0]
         self.capture.update({"started_ns": time.time_ns(), "progress": None, "message": None, "file": None, **changes})

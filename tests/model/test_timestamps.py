@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.timestamps import parse_time, rfc3339
+from app.model.timestamps import parse_time, rfc3339
 
 
 def test_microseconds_in_utc() -> None:

@@ -1,0 +1,165 @@
+"""What is known of flows and of addresses beyond their packets: applications, server names, fingerprints, passive names.
+
+One writer (the link reader), many readers, also in real threads: entries are never written again once they are in, and nothing takes a lock.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from app.dpi.facts import DnsAnswer
+from app.enrich.names import CAPACITY, NameTable, PassiveName
+from app.wire.addresses import format_address, parse_address
+
+MAX_KNOWN: Final = 200_000  # flows
+MAX_MEMO: Final = 200_000  # names that were looked up
+SAID_BY_CLIENT: Final = frozenset(
+    {"tls", "quic", "dtls", "http"}
+)  # whose server name was asked of the responder itself
+# What nDPI calls the server name of these is the name that was looked up, not the server's.
+_LOOK_UPS: Final = frozenset({"dns", "mdns", "llmnr", "netbios", "nbns"})
+
+Halves = tuple[int, int]
+
+
+class KnownFlow(NamedTuple):
+    """What is known of one flow; text or None. The order is that of the sensor's rows, without the number of the flow."""
+
+    detailed_protocol: str | None = None  # as nDPI writes it: what is spoken, a dot, whose it is
+    category: str | None = None
+    application_source: str | None = None  # ndpi, content, port, protocol
+    server_name: str | None = None
+    server_name_source: str | None = None  # tls, quic, dtls, http, ndpi
+    ja3: str | None = None
+    ja4: str | None = None
+    tls_version: str | None = None
+    alpn: str | None = None
+    protocol: str | None = None  # recognised by content, lower case
+
+    @property
+    def application(self) -> str | None:
+        """`Google` of `TLS.Google`, `DNS` of `DNS`."""
+        if self.detailed_protocol is None:
+            return None
+        spoken, _, owner = self.detailed_protocol.partition(".")
+        return owner or spoken
+
+    @property
+    def spoken(self) -> str | None:
+        """The application protocol, unless only the port tells it."""
+        return self.detailed_protocol if self.application_source != "port" else self.protocol or self.detailed_protocol
+
+
+UNKNOWN: Final = KnownFlow()
+
+
+def known_flow(row: Sequence[Any]) -> KnownFlow:
+    """The values of one of the sensor's rows. `ValueError` where they are not what they should be."""
+    if len(row) != len(KnownFlow._fields) or not all(value is None or isinstance(value, str) for value in row):
+        raise ValueError("what is known of a flow is a list of texts")
+    known = KnownFlow(*row)
+    spoken = (known.detailed_protocol or "").partition(".")[0].lower()
+    if known.server_name_source == "ndpi" and (spoken in _LOOK_UPS or known.protocol in _LOOK_UPS):
+        return known._replace(server_name=None, server_name_source=None)
+    return known
+
+
+class NameBook:
+    """Passive names of addresses, as a client sees them; look-ups are remembered until something new is said of the address."""
+
+    def __init__(self) -> None:
+        self._table = NameTable(CAPACITY)
+        self._said: OrderedDict[Halves, int] = (
+            OrderedDict()
+        )  # how often something was said; in the table's order of age
+        self._memo: dict[tuple[Halves, Halves], tuple[int, PassiveName | None]] = {}
+        self._changed: set[Halves] = set()
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+    def take_changed(self) -> set[Halves]:
+        """Addresses that something new was said of, once."""
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def learn_dns(self, client: str, query: str, resolved: Iterable[tuple[str, int]], ts: int) -> None:
+        """`resolved`: (address, TTL in s) that an answer to `client` gave for `query`."""
+        for address, ttl in resolved:
+            kind = "AAAA" if ":" in address else "A"
+            self._table.learn_dns(client, query, [DnsAnswer(query, kind, ttl, address)], ts)
+            self._note(address)
+
+    def learn_server(self, source: str, address: str, name: str, client: str, ts: int) -> None:
+        """A client asked the server at `address` for `name`, by `source` (one of SAID_BY_CLIENT)."""
+        if source == "http":
+            self._table.learn_http(address, name, ts, client)
+        else:
+            self._table.learn_sni(address, name, ts, client)
+        self._note(address)
+
+    def learn_certificate(self, address: str, names: Iterable[str], ts: int) -> None:
+        self._table.learn_certificate(address, names, ts)
+        self._note(address)
+
+    def learn_host(self, address: str, name: str, source: str, mac: str | None, ts: int) -> None:
+        self._table.learn_host(address, name, source, mac, ts)
+        self._note(address)
+
+    def name(self, address: Halves, client: Halves, version: int, now_ns: int) -> PassiveName | None:
+        """The best name of an address as `client` sees it at `now_ns`; None: nothing was said."""
+        said = self._said.get(address)
+        if said is None:
+            return None
+        key = (address, client)
+        remembered = self._memo.get(key)
+        if remembered is not None and remembered[0] == said:
+            return remembered[1]
+        text = format_address(*address, version)
+        found = self._table.name_of(text, format_address(*client, version), now_ns) if text is not None else None
+        self._memo[key] = (said, found)
+        return found
+
+    def forget_look_ups(self) -> None:
+        """Names grow old: called now and then, and before there are too many."""
+        self._memo = {}
+
+    @property
+    def look_ups(self) -> int:
+        return len(self._memo)
+
+    def _note(self, address: str) -> None:
+        try:
+            _, high, low = parse_address(address)
+        except ValueError:
+            return
+        key = (high, low)
+        self._said[key] = self._said.get(key, 0) + 1
+        self._said.move_to_end(key)
+        if len(self._said) > CAPACITY:
+            self._said.popitem(last=False)
+        self._changed.add(key)
+
+
+class FlowFacts:
+    """Of one capture. `flows` by flow number."""
+
+    def __init__(self) -> None:
+        self.flows: dict[int, KnownFlow] = {}
+        self.names = NameBook()
+        self.now_ns = 0
+
+    def take(self, flow_id: int, known: KnownFlow) -> None:
+        """At most MAX_KNOWN: the flow that was heard of first goes."""
+        if flow_id not in self.flows and len(self.flows) >= MAX_KNOWN:
+            self.flows.pop(next(iter(self.flows)))
+        self.flows[flow_id] = known
+
+    def of(self, flow_ids: Iterable[int]) -> list[KnownFlow]:
+        get = self.flows.get
+        return [get(flow_id, UNKNOWN) for flow_id in flow_ids]
+
+
+NOTHING_KNOWN: Final = FlowFacts()
