@@ -65,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser("analyze", help="analyse capture files")
     analyze.add_argument("files", nargs="+", metavar="FILE", help="pcap or pcapng, also gzip; - for standard input")
     analyze.add_argument("--json", action="store_true", help="one JSON document a line")
+    analyze.add_argument(
+        "--counts-only", action="store_true", help="packets, flows and counters; nothing looks into payload"
+    )
 
     interfaces = commands.add_parser("interfaces", help="list interfaces, physical first")
     interfaces.add_argument("--json", action="store_true", help="as JSON")

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parent
+INSPECTING: Final = "Netglass, inspectors on"
 OURS: Final = "netglass"
 NO_OP: Final = "libpcap no-op loop"
 
@@ -62,7 +63,7 @@ class Missing:
 
 def ours(template: str = "") -> Program:
     """Our program: decode, flow table, counters and a text summary. `template`: another command, with {file} in it."""
-    words = shlex.split(template) or [sys.executable, "-m", "app", "analyze", "{file}"]
+    words = shlex.split(template) or [sys.executable, "-m", "app", "analyze", "--counts-only", "{file}"]
     return Program(OURS, "flows, counters", tuple(words), counted=r": ([\d,]+) packets")
 
 
@@ -122,7 +123,10 @@ def _python_rivals(nfstream_python: str) -> list[tuple[Program, str, str]]:
 
 def find(data_dir: Path, nfstream_python: str = sys.executable) -> tuple[list[Program], list[Missing]]:
     """The rivals of this machine, fastest kind first, and those that are not here."""
-    found: list[Program] = []
+    inspecting = (sys.executable, "-m", "app", "analyze", "{file}")
+    found: list[Program] = [
+        Program(INSPECTING, "flows, applications, DNS, TLS, HTTP", inspecting, counted=r": ([\d,]+) packets")
+    ]
     missing: list[Missing] = []
     no_op = data_dir / "noop"
     reason = compiled("noop.c", no_op, "pcap")

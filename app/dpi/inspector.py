@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol
 
 from app.dpi.facts import Fact
 
@@ -52,7 +52,6 @@ class Inspector(Protocol):
         ...
 
 
-@runtime_checkable
 class Skipping(Protocol):
     """An inspector that can do without long stretches of a stream, such as bodies. What is skipped is told to it by `gap`."""
 

@@ -22,6 +22,7 @@ from app.stats.payload_entropy import PayloadEntropy
 
 # A table this large holds the flows of any capture a person looks at; beyond it flows are ended early, counted, and still reported.
 MAX_FLOWS: Final = 1 << 18
+KEPT_FACTS: Final = 1000  # of each kind, where only a summary is wanted
 
 
 def run(args: Namespace) -> int:
@@ -29,7 +30,7 @@ def run(args: Namespace) -> int:
     failed = False
     for name in args.files:
         try:
-            document = analyze(name) if args.json else summarize(name)
+            document = analyze(name) if args.json else summarize(name, args.counts_only)
         except CaptureError as error:
             failed = True
             if args.json:
@@ -63,10 +64,15 @@ def analyze(name: str) -> str:
     return json.dumps(report, allow_nan=False, separators=(",", ":"))
 
 
-def summarize(name: str) -> str:
-    """The summary of one capture for a person."""
-    pipeline = Pipeline(MAX_FLOWS)
-    source = _through(name, pipeline)
+def summarize(name: str, counts_only: bool = False) -> str:
+    """The summary of one capture for a person. counts_only: nothing looks into payload."""
+    engine = NdpiClient()
+    insight = Insight(patient=True, engine=engine if engine.available else None, limit=KEPT_FACTS)
+    pipeline = Pipeline(MAX_FLOWS, insight=None if counts_only else insight)
+    try:
+        source = _through(name, pipeline)
+    finally:
+        engine.close()
     try:
         capture = capture_document(name, pipeline, source)
         return "\n".join(summary_lines(capture, coverage_document(pipeline, source), pipeline)) + "\n"

@@ -101,7 +101,7 @@ class Findings:
 
     def _hello(self, fact: TlsClientHello) -> None:
         flow = self._flow(fact.flow_id)
-        flow.ja3, flow.ja4 = fact.ja3, fact.ja4
+        flow.ja3, flow.ja4 = fact.ja3 or None, fact.ja4 or None
         flow.tls_version = flow.tls_version or fact.version
         flow.alpn = ",".join(fact.alpn) or None
         flow.protocol = fact.transport

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.dpi.application import Application
 from app.dpi.ndpi_client import NdpiClient
 from app.flow.table import FlowTable
 from app.sensor.findings import Findings
 from app.sensor.inspection import Inspection
 from app.sensor.inspectors import recognizers
 
+MAX_UNNAMED: Final = 65_536  # ended flows that wait for nDPI's word
 LIVE_SECONDS_PER_TICK: Final = 0.25  # of inspection, so that the capture ring is never left alone for long
 
 
@@ -29,11 +32,17 @@ class Insight:
         self._limit = limit
         self.findings = Findings(limit)
         self.inspection: Inspection | None = None
+        self.applications: Counter[str] = Counter()  # bytes of ended flows by application
+        self.unnamed_bytes = 0
+        self._unnamed: dict[int, int] = {}  # bytes of ended flows whose application may still be told
         self._clock_ns = 0
 
     def begin(self, capacity: int) -> None:
         """A new capture over a flow table of `capacity` rows."""
         self.findings = Findings(self._limit)
+        self.applications.clear()
+        self._unnamed.clear()
+        self.unnamed_bytes = 0
         seconds = None if self.patient else LIVE_SECONDS_PER_TICK
         tcp, udp = recognizers()
         self.inspection = Inspection(lambda fact: self.findings.take(fact), tcp, udp, capacity, seconds)
@@ -59,7 +68,7 @@ class Insight:
         """Take what nDPI has decided."""
         if self.engine is not None:
             for flow_id, application in self.engine.poll():
-                self.findings.application(flow_id, application)
+                self._name(flow_id, application)
 
     def ended(self, records: NDArray[np.void]) -> None:
         """Flows ended (FLOW_DTYPE)."""
@@ -69,6 +78,34 @@ class Insight:
                 self.inspection.ended(flow_id, end)
         if self.engine is not None:
             self.engine.end(records["flow_id"], self._clock_ns)
+
+        sizes = (records["src_bytes"] + records["dst_bytes"]).tolist()
+        for flow_id, size in zip(records["flow_id"].tolist(), sizes, strict=True):
+            known = self.findings.flows.get(flow_id)
+            name = known.app if known is not None else None
+            if name is None and self.engine is None and known is not None:
+                name = known.protocol
+            if name:
+                self.applications[name] += size
+            elif self.engine is not None and len(self._unnamed) < MAX_UNNAMED:
+                self._unnamed[flow_id] = size
+            else:
+                self.unnamed_bytes += size
+
+    def _name(self, flow_id: int, application: Application) -> None:
+        self.findings.application(flow_id, application)
+        size = self._unnamed.pop(flow_id, None)
+        if size is not None:
+            self._tally(flow_id, size)
+
+    def _tally(self, flow_id: int, size: int) -> None:
+        """Bytes of an ended flow, to the best name there is."""
+        known = self.findings.flows.get(flow_id)
+        name = (known.app or known.protocol) if known is not None else None
+        if name:
+            self.applications[name] += size
+        else:
+            self.unnamed_bytes += size
 
     def next_tick(self, clock_ns: int) -> None:
         if self.inspection is not None:
@@ -98,4 +135,7 @@ class Insight:
         """The end of a file: wait for what nDPI still has to say."""
         if self.engine is not None:
             for flow_id, application in self.engine.drain():
-                self.findings.application(flow_id, application)
+                self._name(flow_id, application)
+        for flow_id, size in self._unnamed.items():
+            self._tally(flow_id, size)
+        self._unnamed.clear()

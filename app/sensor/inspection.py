@@ -8,8 +8,9 @@ was left out is counted.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ MAX_FLOWS: Final = 65_536  # flows that are being looked at
 REASSEMBLY_BYTES: Final = 32 << 20  # held out of order, all flows together
 RECOGNITION_BYTES: Final = 4096  # of one direction, in which a protocol has to show itself
 SKIP_FROM: Final = 2048  # bytes worth passing over
+RECOGNITION_PIECES: Final = 50
+MOST_CHANGES: Final = 4  # of protocol in one connection
 RECOGNITION_DATAGRAMS: Final = 4  # of a UDP flow
 FIN, SYN, ACK = 1, 2, 16
 TCP: Final = 6
@@ -35,7 +38,19 @@ TCP: Final = 6
 class InspectedFlow:
     """What is remembered of a flow while it is looked at."""
 
-    __slots__ = ("context", "held", "inspector", "skipping", "slot", "streams", "tries")
+    __slots__ = (
+        "changes",
+        "context",
+        "held",
+        "inspector",
+        "over",
+        "skipping",
+        "slot",
+        "streams",
+        "tries",
+        "upgraded",
+        "waiting",
+    )
 
     def __init__(self, context: FlowContext, slot: int) -> None:
         self.context = context
@@ -47,7 +62,11 @@ class InspectedFlow:
             bytearray(),
             bytearray(),
         ]  # first bytes of both directions, until somebody recognises them
-        self.tries = 0
+        self.waiting: list[tuple[int, bytes, int]] = []  # the same bytes in the order in which they came
+        self.tries = 0  # datagrams that nobody recognised
+        self.changes = 0  # of protocol within the connection
+        self.upgraded = False
+        self.over = False
 
 
 class Inspection:
@@ -171,7 +190,7 @@ class Inspection:
         if limit is not None:
             self._skip_to[flow.slot, direction] = limit
             if flow.inspector is not None and not flow.inspector.gap(direction, length):
-                self._inspector_done(flow)
+                self._handed_on(flow, 0)
 
     def _begin_allowed(self) -> bool:
         return len(self._flows) < MAX_FLOWS and time.monotonic() < self._deadline
@@ -204,31 +223,46 @@ class Inspection:
         )
 
     def _in_order(self, flow: InspectedFlow, direction: int, data: bytes, ts: int) -> None:
-        """Bytes of a TCP stream: to the inspector, or kept until one recognises them."""
-        if flow.inspector is not None:
-            if not flow.inspector.data(direction, data, ts):
-                self._inspector_done(flow)
+        """Bytes of a TCP stream, in order: to the inspector; until one recognises them, they are kept for it in the order in which they came."""
+        if flow.inspector is not None and flow.inspector.data(direction, data, ts):
             return
-        held = flow.held[direction]
-        held += data
-        inspector = self._recognize(flow, direction, bytes(held))
-        if inspector is None:
-            if len(held) >= RECOGNITION_BYTES:
-                self._finish(flow)
-            return
-        flow.inspector = inspector
-        flow.skipping = inspector if isinstance(inspector, Skipping) else None
-        # The other direction may have spoken first without being recognised: it comes first.
-        for way in (1 - direction, direction):
-            first, flow.held[way] = bytes(flow.held[way]), bytearray()
-            if first and flow.inspector is not None and not flow.inspector.data(way, first, ts):
-                self._inspector_done(flow)
+        pieces = deque([(direction, data, ts)] if flow.inspector is None else self._handed_on(flow, ts))
+        while pieces and not flow.over:
+            direction, data, ts = pieces.popleft()
+            if flow.inspector is None:
+                flow.held[direction] += data
+                flow.waiting.append((direction, data, ts))
+                flow.inspector = self._recognize(flow, direction, bytes(flow.held[direction][:RECOGNITION_BYTES]))
+                if flow.inspector is not None:
+                    flow.skipping = cast(Skipping, flow.inspector) if hasattr(flow.inspector, "skippable") else None
+                    pieces.extendleft(reversed(flow.waiting))
+                    flow.waiting, flow.held = [], [bytearray(), bytearray()]
+                elif len(flow.held[direction]) >= RECOGNITION_BYTES or len(flow.waiting) >= RECOGNITION_PIECES:
+                    self._finish(flow)
+            elif not flow.inspector.data(direction, data, ts):
+                pieces.extendleft(reversed(self._handed_on(flow, ts)))
+
+    def _handed_on(self, flow: InspectedFlow, ts: int) -> list[tuple[int, bytes, int]]:
+        """An inspector has what it wants. Where the connection changes its protocol (STARTTLS, CONNECT, Upgrade) what follows is recognised anew;
+        returns the bytes that the inspector had already and that belong to what follows."""
+        flow.inspector = flow.skipping = None
+        notes = flow.context.notes
+        changes = bool(notes.pop("starttls", False)) | bool(notes.pop("tunnel", False))
+        if notes.get("upgrade") and not flow.upgraded:
+            changes = flow.upgraded = True
+        rest = notes.pop("rest", {})
+        flow.changes += 1
+        if not changes or flow.changes > MOST_CHANGES:
+            self._finish(flow)
+            return []
+        assert isinstance(rest, dict)
+        return [(side, data, ts) for side, data in rest.items() if data]
 
     def _gap(self, flow: InspectedFlow, direction: int, length: int) -> None:
         if flow.inspector is None:
             flow.held[direction].clear()
         elif not flow.inspector.gap(direction, length):
-            self._inspector_done(flow)
+            self._handed_on(flow, 0)
 
     def _datagram(self, flow: InspectedFlow, direction: int, payload: bytes, ts: int) -> None:
         if flow.inspector is None:
@@ -239,7 +273,7 @@ class Inspection:
                     self._finish(flow)
                 return
         if not flow.inspector.data(direction, payload, ts):
-            self._inspector_done(flow)
+            self._finish(flow)
 
     def _recognize(self, flow: InspectedFlow, direction: int, data: bytes) -> Inspector | None:
         for recognizer in self._recognizers[flow.context.protocol]:
@@ -248,17 +282,10 @@ class Inspection:
                 return inspector
         return None
 
-    def _inspector_done(self, flow: InspectedFlow) -> None:
-        """An inspector has what it wants. A connection that changes its protocol (STARTTLS, CONNECT) is recognised anew."""
-        flow.inspector = flow.skipping = None
-        notes = flow.context.notes
-        if notes.pop("starttls", False) or notes.pop("tunnel", False):
-            flow.held = [bytearray(), bytearray()]
-            return
-        self._finish(flow)
-
     def _finish(self, flow: InspectedFlow) -> None:
         """Nobody wants more of this flow."""
+        flow.over = True
+        flow.inspector = flow.skipping = None
         for stream in flow.streams or ():
             stream.stop()
         if flow.slot >= 0:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from app.dpi.cleartext_protocols import TCP_RECOGNIZERS, UDP_RECOGNIZERS
 from app.dpi.dns import DnsRecognizer
 from app.dpi.dtls import recognize_dtls
-from app.dpi.http1 import recognize_http1
 from app.dpi.inspector import Recognizer
 from app.dpi.quic import recognize_quic
 from app.dpi.tls import recognize_tls
@@ -15,12 +15,13 @@ def recognizers() -> tuple[tuple[Recognizer, ...], tuple[Recognizer, ...]]:
     dns = DnsRecognizer()
     over_tcp: tuple[Recognizer, ...] = (
         recognize_tls,
-        recognize_http1,
+        *TCP_RECOGNIZERS,
         dns,
     )
     over_udp: tuple[Recognizer, ...] = (
         dns,
         recognize_quic,
         recognize_dtls,
+        *UDP_RECOGNIZERS,
     )
     return over_tcp, over_udp

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from app.model.layers import REASONS
+from app.sensor.insight import Insight
 from app.sensor.pipeline import Pipeline
 from app.wire.addresses import V4_PREFIX, format_address
 
@@ -40,6 +42,29 @@ def host_text(hi: int, lo: int) -> str:
     hi, lo = hi & (1 << 64) - 1, lo & (1 << 64) - 1
     mapped = hi == 0 and lo & ~0xFFFFFFFF == V4_PREFIX
     return format_address(hi, lo, 4 if mapped else 6) or ""
+
+
+def insight_lines(insight: Insight, top: int) -> list[str]:
+    """Applications, names, DNS: what the traffic is."""
+    found = insight.findings
+    names = Counter(hello.server_name for hello in found.client_hellos if hello.server_name)
+    hosts = Counter(request.host for request in found.http if request.host)
+    queries = Counter(query.query for query in found.dns if query.kind == "dns")
+    rcodes = Counter(query.rcode or "unanswered" for query in found.dns if query.kind == "dns")
+    lines = table("Applications", ("application", "bytes"), insight.applications.most_common(top))
+    lines += table("TLS and QUIC server names", ("name", "hellos"), names.most_common(top))
+    lines += table("HTTP hosts", ("host", "requests"), hosts.most_common(top))
+    lines += table("DNS queries", ("name", "queries"), queries.most_common(top))
+    lines += table("DNS answers", ("code", "queries"), rcodes.most_common(top))
+    lines += table(
+        "Logins in clear text",
+        ("protocol", "user", "count"),
+        [
+            (*key, count)
+            for key, count in Counter((x.protocol, x.username or "?") for x in found.logins).most_common(top)
+        ],
+    )
+    return lines
 
 
 def summary_lines(capture: dict[str, Any], coverage: dict[str, Any], pipeline: Pipeline, top: int = 10) -> list[str]:
@@ -85,6 +110,8 @@ def summary_lines(capture: dict[str, Any], coverage: dict[str, Any], pipeline: P
         ("protocol", "port", "packets", "bytes"),
         [(p, str(n), a, b) for p, n, a, b in rolls.top_ports(top)],
     )
+    if pipeline.insight is not None:
+        lines += insight_lines(pipeline.insight, top)
     undecoded = [(reason, counts.undecoded().get(reason, 0)) for reason in REASONS[1:]]
     lines += table("Not decoded to the innermost header", ("reason", "frames"), [r for r in undecoded if r[1]])
     lines += ["", f"Coverage: {coverage['packets_decoded']:,} of {coverage['packets_seen']:,} packets decoded"]
