@@ -6,6 +6,7 @@ A list of facts is small (20,000 at most), so a column is made from the document
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -16,7 +17,8 @@ from app.services.fact_documents import Fact
 from app.wire.addresses import parse_address
 from app.wire.filter import Field, FieldSet
 from app.wire.filter_columns import YES_NO, columns
-from app.wire.filter_facets import AddressFacet, EnumFacet, NumberFacet, TextFacet, TimeFacet
+from app.wire.filter_facets import AddressFacet, EnumFacet, NumberFacet, Test, TextFacet, TimeFacet
+from app.wire.filter_lexer import Item
 from app.wire.filter_values import BYTES, MILLISECONDS, PLAIN, SECONDS
 
 Array = NDArray[Any]
@@ -91,6 +93,18 @@ def _text(name: str, meaning: str, aliases: tuple[str, ...] = (), key: str | Non
     return Field(name, (TextFacet(columns(f"{kind}.{key or name}")),), meaning, aliases)
 
 
+@dataclass(frozen=True)
+class WordFacet(TextFacet):
+    """Words of a fixed set: the whole word, whatever the case (`type:a` is not AAAA); `*` inside as in any text."""
+
+    def test(self, item: Item) -> Test:
+        return super().test(replace(item, operator="=") if item.operator == "" else item)
+
+
+def _word(name: str, meaning: str) -> Field:
+    return Field(name, (WordFacet(columns(f"text.{name}")),), meaning)
+
+
 def _truth(name: str, meaning: str) -> Field:
     return Field(name, (EnumFacet(columns(f"truth.{name}"), YES_NO, missing=2),), meaning)
 
@@ -120,16 +134,16 @@ _DNS: Final = FieldSet(
     [
         *_shared(),
         _text("query", "name that was asked for", ("name",)),
-        _text("type", "A, AAAA, HTTPS and so on"),
-        _text("rcode", "what the server said: NOERROR, NXDOMAIN"),
+        _word("type", "A, AAAA, HTTPS and so on"),
+        _word("rcode", "what the server said: NOERROR, NXDOMAIN"),
         Field("client", (_address("client"), TextFacet(columns("text.client"))), "who asked"),
         Field("server", (_address("server"), TextFacet(columns("text.server"))), "who was asked"),
         Field("ip", (_address("client", "server"),), "either end"),
         _text("answer", "an answer, with its type", ("answers",), "answers", "list"),
         _LATENCY,
         _number("ttl", "shortest TTL of the answers in seconds"),
-        _text("transport", "udp, tcp"),
-        _text("kind", "dns, mdns, llmnr, nbns"),
+        _word("transport", "udp, tcp"),
+        _word("kind", "dns, mdns, llmnr, nbns"),
     ],
     free=("query", "answer", "ip", "type", "rcode"),
 )
@@ -137,7 +151,7 @@ _TLS: Final = FieldSet(
     [
         *_shared(),
         _text("server_name", "name the client asked for", ("server", "sni")),
-        _text("transport", "tls, dtls, quic"),
+        _word("transport", "tls, dtls, quic"),
         _text("version", "version of TLS"),
         _text("cipher", "cipher suite the server chose"),
         _text("alpn", "protocols offered inside", kind="list"),
@@ -154,7 +168,7 @@ _TLS: Final = FieldSet(
 _HTTP: Final = FieldSet(
     [
         *_shared(),
-        _text("method", "GET, POST and so on"),
+        _word("method", "GET, POST and so on"),
         _text("host", "Host header", ("server",)),
         _text("uri", "target of the request"),
         _text("user_agent", "what the client calls itself"),
@@ -170,7 +184,7 @@ _HTTP: Final = FieldSet(
 _LOGINS: Final = FieldSet(
     [
         *_shared(),
-        _text("protocol", "what was logged in to"),
+        _word("protocol", "what was logged in to"),
         _text("username", "who logged in"),
         _truth("succeeded", "whether the server agreed"),
     ],

@@ -26,6 +26,9 @@ REPLY_SECONDS: Final = 5.0
 SILENT_SECONDS: Final = 3.0  # without any message; the sensor speaks every second
 COMPILING_SECONDS: Final = 60.0  # and less often while it compiles its kernels
 LINK_POLL_SECONDS: Final = 0.5
+PATIENT: Final = frozenset(
+    {"start", "stop", "replay"}
+)  # wait longer than their time while the sensor tells of progress
 UNREAD_BYTES: Final = 64 * 1024 * 1024  # of a streamed reply that nobody takes
 
 _log = logging.getLogger(__name__)
@@ -71,6 +74,7 @@ class SensorLink:
         self._lock = threading.Lock()
         self._channel: Channel | None = None
         self._last_message = time.monotonic()
+        self._last_progress = -COMPILING_SECONDS
 
     # -- the reader --------------------------------------------------------------------------------------------------
 
@@ -140,6 +144,7 @@ class SensorLink:
         elif kind == "reply":
             self._deliver(message)
         elif kind == "progress":
+            self._last_progress = time.monotonic()
             self.mirror.set_progress(message)
         elif kind == "notice":
             self.mirror.notice(message["level"], message["text"])
@@ -181,13 +186,15 @@ class SensorLink:
         raise CommandError("no_reply", f"The sensor answered {name} with nothing.")
 
     def stream(self, name: str, timeout: float = REPLY_SECONDS, /, **fields: Any) -> Iterator[dict[str, Any]]:
-        """Results of a command whose reply has several parts; `timeout` is between parts."""
+        """Results of a command whose reply has several parts; `timeout` is between parts, of PATIENT ones since the last progress."""
         identifier, pending = self._send(name, fields)
         try:
             while True:
                 try:
                     message = pending.replies.get(timeout=timeout)
                 except queue.Empty:
+                    if name in PATIENT and time.monotonic() - self._last_progress < timeout:
+                        continue
                     code = "overrun" if pending.overrun else "timeout"
                     raise CommandError(code, f"The sensor did not answer {name} within {timeout:g} seconds.") from None
                 if not message.get("ok"):

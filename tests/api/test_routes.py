@@ -161,7 +161,7 @@ def test_connections_page_with_links(site: Site) -> None:
 def test_connections_filter(site: Site) -> None:
     rows = strict(site.client.post("/api/connections/filter?limit=10", json={"protocol": "UDP", "port": 53}))
     assert rows
-    assert {row["service"] for row in rows} == {"dns"}
+    assert {row["service"] for row in rows} == {"DNS"}
     document = is_problem(site.client.post("/api/connections/filter", json={"colour": "red"}), 400)
     assert document["parameter"] == "colour"
     assert "remote_address" in document["allowed"]
@@ -276,7 +276,14 @@ def test_charts(site: Site) -> None:
     assert is_problem(site.client.get("/api/timeseries?from=noon"), 400)["parameter"] == "from"
 
 
-@pytest.mark.parametrize("by", ["protocol", "host", "port", "app", "process", "country"])
+@pytest.mark.parametrize("by", ["process", "country"])
+def test_shares_of_what_is_not_known_say_why_they_are_empty(site: Site, by: str) -> None:
+    response = site.client.get(f"/api/pie_data?by={by}")
+    assert strict(response) == []
+    assert response.headers["X-Empty-Because"]
+
+
+@pytest.mark.parametrize("by", ["protocol", "host", "port", "app"])
 def test_shares(site: Site, by: str) -> None:
     rows = strict(site.client.get(f"/api/pie_data?by={by}"))
     assert rows
@@ -284,8 +291,8 @@ def test_shares(site: Site, by: str) -> None:
     view = site.house.mirror.flow_view()
     total = int((view.flows["src_bytes"] + view.flows["dst_bytes"]).sum())
     assert sum(row["traffic"] for row in rows) == pytest.approx(total, rel=0.2)
-    if by in ("app", "process", "country"):
-        assert [row["app_name"] for row in rows] == ["unknown"]
+    if by == "app":
+        assert {"DNS", "Google"} <= {row["app_name"] for row in rows}
 
 
 def test_shares_of_something_else(site: Site) -> None:

@@ -108,6 +108,7 @@ def test_nothing_is_sent_to_who_has_not_subscribed(site: Site) -> None:
         ("protocol_stats", {"time", "protocols"}),
         ("packets", {"packets", "skipped"}),
         ("connections", {"base", "columns", "rows", "removed", "total", "seq"}),
+        ("dns", {"dns_queries", "skipped"}),
         ("capture_state", {"state", "interfaces", "can_capture"}),
         ("sensor_state", {"state", "pid", "restarts", "message"}),
     ],
@@ -126,6 +127,7 @@ def test_every_topic_is_tested_or_named_here() -> None:
         "protocol_stats",
         "packets",
         "connections",
+        "dns",
         "capture_state",
         "sensor_state",
     }

@@ -88,7 +88,7 @@ def test_a_whole_connection() -> None:
     assert found["remote_address"] == "203.0.113.5:443"
     assert (found["bytes_sent"], found["bytes_recv"]) == (1000, 5000)
     assert (found["packets_sent"], found["packets_recv"]) == (10, 30)
-    assert (found["protocol"], found["service"], found["detailed_protocol"]) == ("tcp", "https", "https")
+    assert (found["protocol"], found["service"], found["detailed_protocol"]) == ("tcp", "HTTPS", "HTTPS")
     assert (found["status"], found["conn_state"], found["history"]) == ("ESTABLISHED", "S1", "ShADad")
     assert (found["session_status"], found["end_time"], found["end_reason"]) == ("Active", None, None)
     assert found["time_of_detection"] == "2025-10-09T08:53:27.000000Z"

@@ -74,7 +74,7 @@ def test_a_segment() -> None:
     )
     assert (found["protocol"], found["service"], found["flags"], found["payload"]) == (
         "tcp",
-        "https",
+        "HTTPS",
         "PSH, ACK",
         "474554202f",
     )

@@ -159,10 +159,10 @@ def test_text_is_a_part_of_the_value_in_any_case(key: str, needle: str) -> None:
         ({"pid": 17}, lambda row: False),
         ({"is_anonymous": True}, lambda row: False),
         ({"port": 443}, lambda row: row["local_address"].endswith(":443") or row["remote_address"].endswith(":443")),
-        ({"port": {"lte": 60}}, lambda row: row["service"] in ("dns", "ssh")),
+        ({"port": {"lte": 60}}, lambda row: row["service"] in ("DNS", "SSH")),
         ({"ip": "192.168.1.23"}, lambda row: row["local_address"].startswith("192.168.1.23")),
         ({"ip": "2001:db8::/32"}, lambda row: row["local_address"].startswith("[2001:db8:")),
-        ({"protocol": "udp", "port": 53}, lambda row: row["protocol"] == "udp" and row["service"] == "dns"),
+        ({"protocol": "udp", "port": 53}, lambda row: row["protocol"] == "udp" and row["service"] == "DNS"),
         ({}, lambda row: True),
     ],
 )

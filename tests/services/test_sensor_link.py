@@ -57,6 +57,27 @@ def test_a_sensor_that_does_not_answer(site: Site) -> None:
     assert not site.house.link._pending
 
 
+def test_a_start_is_waited_for_as_long_as_progress_comes(site: Site) -> None:
+    site.broker.sensor.silent = site.broker.sensor.compiling = (
+        True  # tells of progress every tenth of a second, answers nothing
+    )
+    answers: list[str] = []
+
+    def start() -> None:
+        try:
+            site.house.link.command("start", 0.5, interfaces=[], bpf_filter="", snaplen=0)
+        except CommandError as error:
+            answers.append(error.code)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join(1.5)
+    assert thread.is_alive()
+    site.broker.sensor.compiling = False
+    thread.join(5)
+    assert answers == ["timeout"]
+
+
 def test_death_is_seen_within_two_seconds_and_the_next_sensor_goes_on(site: Site) -> None:
     site.wait_for_flows()
     site.house.captures.start(CaptureRequest(("eth7",), "tcp", 96))
