@@ -147,6 +147,13 @@ class Inspection:
                     self._pass_over(slot, new)
                     continue
                 flow = self._begin(flow_id, slot, rows[k], direction)
+            if (
+                flow.skipping is not None
+                and not flags & (SYN | FIN)
+                and self._nobody_reads(flow, direction, seq + length)
+            ):
+                self._skipped[0] += last - first
+                continue
             payload = bytes(buffer[first:last])
             self.bytes_read += last - first
             try:
@@ -191,6 +198,11 @@ class Inspection:
             self._skip_to[flow.slot, direction] = limit
             if flow.inspector is not None and not flow.inspector.gap(direction, length):
                 self._handed_on(flow, 0)
+
+    def _nobody_reads(self, flow: InspectedFlow, direction: int, end: int) -> bool:
+        """Does a segment that ends at `end` lie in a stretch that is passed over? (In later blocks the kernel asks the same.)"""
+        limit = int(self._skip_to[flow.slot, direction])
+        return limit >= 0 and (end - limit - 1) & 0xFFFFFFFF >= 1 << 31
 
     def _begin_allowed(self) -> bool:
         return len(self._flows) < MAX_FLOWS and time.monotonic() < self._deadline
