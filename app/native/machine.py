@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
+import mmap
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,8 +62,23 @@ def load(kernels: list[StoredKernel]) -> dict[str, NativeKernel]:
         engine.add_object_file(llvm.ObjectFileRef.from_data(kernel.code))
     engine.finalize_object()
     _engines.append(engine)
+    _let_go_of_llvm()
     return {kernel.name: _loaded(engine, kernel.name, kernel.symbol, kernel.shape) for kernel in kernels}
 
 
 def _loaded(engine: Any, name: str, symbol: str, shape: Shape) -> NativeKernel:
     return NativeKernel(name, engine.get_function_address(symbol), shape)
+
+
+def _let_go_of_llvm() -> None:
+    """Give back the pages of LLVM's code: it is not needed again, and 30 MB. They are pages of a file, read again where it is."""
+    advise = getattr(ctypes.CDLL(None), "madvise", None)
+    maps = Path("/proc/self/maps")
+    if advise is None or not maps.exists():
+        return
+    for line in maps.read_text().splitlines():
+        where, rights, *_ = line.split()
+        # Executable and not writable: never changed since it was mapped, so nothing is lost.
+        if rights == "r-xp" and "libllvmlite" in line:
+            start, end = (int(address, 16) for address in where.split("-"))
+            advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
