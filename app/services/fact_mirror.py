@@ -13,10 +13,10 @@ from app.model.timestamps import parse_time
 from app.services.fact_documents import KINDS, Fact, document, flow_number
 from app.services.flow_facts import MAX_MEMO, SAID_BY_CLIENT, FlowFacts, known_flow
 from app.services.flow_mirror import FlowMirror
-from app.wire.addresses import format_address
 
 KEPT: Final[dict[str, int]] = {"dns": 20_000, "tls": 10_000, "http": 10_000, "logins": 2_000}
 MAX_WAITING: Final = 10_000  # names that wait for the row of their flow
+MAX_SETTLED: Final = 3_000  # names of flows in one snapshot, so that the server answers meanwhile; the rest follows
 AGE_NS: Final = 600 * 1_000_000_000  # after which names are looked up again
 RESOLVING: Final = frozenset({"dns", "llmnr"})  # mDNS and NetBIOS answers come as host names of their own
 
@@ -125,19 +125,20 @@ class FactMirror:
 
     def _settle_names(self) -> None:
         """Names the responders of flows whose rows are there; the others wait."""
+        settled = 0
         for flow_id, (source, name, ns) in list(self._waiting.items()):
+            if settled >= MAX_SETTLED:
+                break
             ends = self._flows.ends(flow_id)
             if ends is None:
                 continue
             del self._waiting[flow_id]
-            version, source_end, target_end = ends
-            client, server = format_address(*source_end, version), format_address(*target_end, version)
-            if client is None or server is None:
-                continue
+            settled += 1
+            version, client, server = ends
             if source == "certificate":
-                self.facts.names.learn_certificate(server, name, ns)
+                self.facts.names.learn_certificate(server, version, name, ns)
             else:
-                self.facts.names.learn_server(source, server, name, client, ns)
+                self.facts.names.learn_server(source, server, client, version, name, ns)
 
     def _grow_old(self, now_ns: int) -> None:
         if now_ns - self._aged_ns > AGE_NS or self.facts.names.look_ups > MAX_MEMO:

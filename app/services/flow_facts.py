@@ -25,7 +25,7 @@ Halves = tuple[int, int]
 
 
 class KnownFlow(NamedTuple):
-    """What is known of one flow; text or None. The order is that of the sensor's rows, without the number of the flow."""
+    """What is known of one flow; text or None. All but the last are in the order of the sensor's rows, without the number of the flow."""
 
     detailed_protocol: str | None = None  # as nDPI writes it: what is spoken, a dot, whose it is
     category: str | None = None
@@ -37,14 +37,7 @@ class KnownFlow(NamedTuple):
     tls_version: str | None = None
     alpn: str | None = None
     protocol: str | None = None  # recognised by content, lower case
-
-    @property
-    def application(self) -> str | None:
-        """`Google` of `TLS.Google`, `DNS` of `DNS`."""
-        if self.detailed_protocol is None:
-            return None
-        spoken, _, owner = self.detailed_protocol.partition(".")
-        return owner or spoken
+    application: str | None = None  # `Google` of `TLS.Google`, `DNS` of `DNS`
 
     @property
     def spoken(self) -> str | None:
@@ -57,11 +50,11 @@ UNKNOWN: Final = KnownFlow()
 
 def known_flow(row: Sequence[Any]) -> KnownFlow:
     """The values of one of the sensor's rows. `ValueError` where they are not what they should be."""
-    if len(row) != len(KnownFlow._fields) or not all(value is None or isinstance(value, str) for value in row):
+    if len(row) != len(KnownFlow._fields) - 1 or not all(value is None or isinstance(value, str) for value in row):
         raise ValueError("what is known of a flow is a list of texts")
-    known = KnownFlow(*row)
-    spoken = (known.detailed_protocol or "").partition(".")[0].lower()
-    if known.server_name_source == "ndpi" and (spoken in _LOOK_UPS or known.protocol in _LOOK_UPS):
+    spoken, _, owner = (row[0] or "").partition(".")
+    known = KnownFlow(*row)._replace(application=owner or spoken or None)
+    if known.server_name_source == "ndpi" and (spoken.lower() in _LOOK_UPS or known.protocol in _LOOK_UPS):
         return known._replace(server_name=None, server_name_source=None)
     return known
 
@@ -92,17 +85,22 @@ class NameBook:
             self._table.learn_dns(client, query, [DnsAnswer(query, kind, ttl, address)], ts)
             self._note(address)
 
-    def learn_server(self, source: str, address: str, name: str, client: str, ts: int) -> None:
-        """A client asked the server at `address` for `name`, by `source` (one of SAID_BY_CLIENT)."""
+    def learn_server(self, source: str, server: Halves, client: Halves, version: int, name: str, ts: int) -> None:
+        """A client asked a server for `name`, by `source` (one of SAID_BY_CLIENT)."""
+        address = format_address(*server, version)
+        if address is None:
+            return
         if source == "http":
-            self._table.learn_http(address, name, ts, client)
+            self._table.learn_http(address, name, ts, format_address(*client, version))
         else:
-            self._table.learn_sni(address, name, ts, client)
-        self._note(address)
+            self._table.learn_sni(address, name, ts, format_address(*client, version))
+        self._note_halves(server)
 
-    def learn_certificate(self, address: str, names: Iterable[str], ts: int) -> None:
-        self._table.learn_certificate(address, names, ts)
-        self._note(address)
+    def learn_certificate(self, server: Halves, version: int, names: Iterable[str], ts: int) -> None:
+        address = format_address(*server, version)
+        if address is not None:
+            self._table.learn_certificate(address, names, ts)
+            self._note_halves(server)
 
     def learn_host(self, address: str, name: str, source: str, mac: str | None, ts: int) -> None:
         self._table.learn_host(address, name, source, mac, ts)
@@ -135,7 +133,9 @@ class NameBook:
             _, high, low = parse_address(address)
         except ValueError:
             return
-        key = (high, low)
+        self._note_halves((high, low))
+
+    def _note_halves(self, key: Halves) -> None:
         self._said[key] = self._said.get(key, 0) + 1
         self._said.move_to_end(key)
         if len(self._said) > CAPACITY:
