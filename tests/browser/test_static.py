@@ -43,10 +43,16 @@ def test_the_template_has_nothing_inline():
 
 
 def test_every_string_is_there_and_used():
-    strings = set(re.findall(r'^  "([\w.]+)":', (STATIC / "js" / "strings.js").read_text(), re.M))
-    text = "".join(path.read_text() for path in SOURCES if path.name != "strings.js") + TEMPLATE.read_text()
+    tables = sorted((STATIC / "js" / "strings").glob("*.js"))
+    keys = [key for path in tables for key in re.findall(r'^  "([\w.]+)":', path.read_text(), re.M)]
+    strings = set(keys)
+    assert len(keys) == len(strings)
+    text = "".join(path.read_text() for path in SOURCES if path not in tables) + TEMPLATE.read_text()
     asked = set(re.findall(r'\bt\("([\w.]+)"', text)) | set(re.findall(r'data-(?:text|label)="([\w.]+)"', text))
     assert asked <= strings
-    made = {name + "." for name in re.findall(r"`(\w+)\.\$\{", text)}  # t(`nav.${name}`)
-    idle = {key for key in strings if f'"{key}"' not in text and not key.startswith(tuple(made))}
+    made = {name + "." for name in re.findall(r"`([\w.]+)\.\$\{", text)}  # t(`nav.${name}`)
+    logs = set(re.findall(r"t\(`\$\{(?:this\.)?name\}\.([\w.]+)`", text))  # t(`${name}.title`) of each page with a log
+    used = {f"{name}.{key}" for name in ("dns", "packets") for key in logs}
+    assert used <= strings
+    idle = {key for key in strings - used if f'"{key}"' not in text and not key.startswith(tuple(made))}
     assert idle == set()

@@ -85,7 +85,7 @@ def test_the_keyboard_moves_opens_and_filters(connections):
     expect(row).to_have_attribute("aria-selected", "true")
     cell = row.locator("td").first
     expect(table).to_have_attribute("aria-activedescendant", cell.get_attribute("id"))
-    remote = cell.text_content()
+    remote = cell.locator(".beneath").text_content()
     page.keyboard.press("Enter")
     drawer = page.locator(".drawer")
     expect(drawer).to_be_visible()
@@ -138,10 +138,9 @@ def test_hostile_text_from_packets_stays_text(server, page):
         route.fulfill(json=packets)
 
     def hostile_connection(route):
-        rows = route.fetch().json()
-        for row in rows:
-            row.update(server_name=HOSTILE, app_name=HOSTILE, hostname=HOSTILE)
-        route.fulfill(json=rows)
+        answer = route.fetch().json()
+        answer["connection"].update(server_name=HOSTILE, app_name=HOSTILE, hostname=HOSTILE, application=HOSTILE)
+        route.fulfill(json=answer)
 
     def hostile_interfaces(route):
         document = route.fetch().json()
@@ -154,7 +153,7 @@ def test_hostile_text_from_packets_stays_text(server, page):
     }  # fmt: skip
     page.route("**/api/packets?*", hostile_list)
     page.route("**/api/packets/*", lambda route: route.fulfill(json=dissection))
-    page.route("**/api/connections?*", hostile_connection)
+    page.route("**/api/connections/*", hostile_connection)
     page.route("**/api/interfaces", hostile_interfaces)
 
     page.goto(f"{server.url}#/packets")

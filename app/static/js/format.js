@@ -8,6 +8,7 @@ const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
 const twoDigits = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const exact = new Intl.DateTimeFormat(locale, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
 const dateClock = new Intl.DateTimeFormat(locale, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 const known = (value) => value !== null && value !== undefined && value !== "" && !Number.isNaN(value);
@@ -105,6 +106,12 @@ export function timeOfDay(text, fine = true) {
 export function dateTime(text) {
   const time = parsed(text);
   return time ? dateClock.format(time) : NONE;
+}
+
+/** With the date and the milliseconds. */
+export function exactTime(text) {
+  const time = parsed(text);
+  return time ? exact.format(time) : NONE;
 }
 
 export function clockTime(unixSeconds) {

@@ -2,12 +2,19 @@
 
 const PLAIN = /^[A-Za-z0-9._:/%-]+$/;
 
+/** Any value at all: `vlan:*`. */
+export const ANY = Symbol("*");
+
+/** Fields of text match a part of it; whoever clicks on a value means all of it: `type:=A`, not AAAA too. */
+const TEXTS = new Set(["application", "category", "detailed_protocol", "server_name", "ja4", "tls_version", "query", "type", "rcode", "kind"]);
+
 export function quote(value) {
+  if (value === ANY) return "*";
   const text = String(value);
   return PLAIN.test(text) && !text.startsWith("-") ? text : `"${text.replace(/\\/g, "\\\\").replace(/"/g, '\\"')}"`;
 }
 
-export const term = (field, value, exclude = false) => `${exclude ? "-" : ""}${field}:${quote(value)}`;
+export const term = (field, value, exclude = false) => `${exclude ? "-" : ""}${field}:${TEXTS.has(field) && value !== ANY ? "=" : ""}${quote(value)}`;
 
 /** Adds a term; the opposite of it goes, and an OR is put into parentheses so that it keeps its meaning. */
 export function withTerm(q, field, value, exclude = false) {

@@ -1,8 +1,8 @@
 /**
  * A table that draws only the rows in sight: a pool of rows, positioned by transform, redrawn once per animation frame.
  *
- * A column is {key, label, width, grow, align: "num", mono, sortable, pick, help, cell(row) → text or null, above(row) → text that
- * stands over it or null, kind(row), tone(row)}. Rows are plain objects with a unique `keyOf(row)`. It sorts nothing: it says what was asked for.
+ * A column is {key, label, width, grow, align: "num", mono, sortable, pick, help, cell(row) → text or null, above(row) or beneath(row)
+ * → a second line of text or null, kind(row), tone(row)}. Rows are plain objects with a unique `keyOf(row)`. It sorts nothing: it says what was asked for.
  */
 
 import { fill, framed, h, setData, setText } from "../dom.js";
@@ -124,7 +124,7 @@ export class VirtualTable {
   #makeRow(slot) {
     const cells = this.#columns.map((column, index) => {
       const classes = [column.align, column.mono && "mono", column.pick && "pick", column.className].filter(Boolean);
-      return h(["td", ...classes].join("."), { role: "gridcell", id: `${this.#id}-${slot}-${index}`, "aria-colindex": index + 1, data: { two: Boolean(column.above) } }, column.above ? [h("span.above"), h("span.beneath", {}, document.createTextNode(""))] : document.createTextNode(""));
+      return h(["td", ...classes].join("."), { role: "gridcell", id: `${this.#id}-${slot}-${index}`, "aria-colindex": index + 1, data: { two: second(column) } }, second(column) ? [h("span.above"), h("span.beneath")] : document.createTextNode(""));
     });
     const row = h("tr", { role: "row", data: { slot } }, cells);
     row.hidden = true;
@@ -152,12 +152,12 @@ export class VirtualTable {
   #drawCell(cell, column, data, active) {
     const text = column.cell(data);
     const shown = text === null || text === undefined || text === "" ? NONE : text;
-    const written = column.above ? cell.lastChild.firstChild : cell.firstChild;
-    if (written.data !== shown) {
-      written.data = shown;
+    const part = second(column) === "above" ? cell.lastChild : cell.firstChild;
+    if (part.textContent !== shown) {
+      part.textContent = shown;
       setData(cell, "null", shown === NONE);
     }
-    if (column.above) setText(cell.firstChild, column.above(data) ?? "");
+    if (second(column)) setText(part === cell.lastChild ? cell.firstChild : cell.lastChild, column[second(column)](data) ?? "");
     if (column.kind) setData(cell, "kind", column.kind(data));
     if (column.tone) setData(cell, "tone", column.tone(data));
     if (active !== "active" in cell.dataset) setData(cell, "active", active);
@@ -232,6 +232,9 @@ export class VirtualTable {
     this.onScroll?.(this.scroll);
   }
 }
+
+/** Where the second line of a column stands; null where it has one line only. */
+const second = (column) => (column.above ? "above" : column.beneath ? "beneath" : null);
 
 /** Text that does not fit is told in full when pointed at. */
 function spellOut({ target }) {

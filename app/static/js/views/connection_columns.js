@@ -22,13 +22,16 @@ const LOSS_BAD = 5;
 /** The address with the name it was given stays an address: the name stands above it. */
 const remoteName = (row) => row.hostname ?? null;
 
+/** What is spoken, where it is not the application itself: DNS.Google is a question about Google. */
+const spoken = (row) => (row.application && row.detailed_protocol !== row.application ? row.detailed_protocol : null);
+
 /**
  * `value` is what sorts; without it the text does. `first`: shown at the start; "known": as soon as one row has a value; `least`: the
  * width of the window in px below which it is not shown by itself.
  */
 export const COLUMNS = [
   { key: "remote_address", label: t("col.remote"), width: 196, grow: 1.2, above: remoteName, cell: text("remote_address"), term: addressTerm("remote_address"), first: true },
-  { key: "application", label: t("col.application"), width: 116, grow: 0.3, cell: text("application"), term: termOf("application", "application"), first: "known" },
+  { key: "application", label: t("col.application"), width: 128, grow: 0.3, cell: text("application"), beneath: spoken, term: termOf("application", "application"), first: "known" },
   { key: "server_name", label: t("col.serverName"), width: 156, grow: 0.8, cell: text("server_name"), term: termOf("server_name", "server_name"), first: "known" },
   { key: "app_name", label: t("col.app"), width: 130, cell: text("app_name"), term: termOf("app_name", "app_name"), first: "known" },
   { key: "local_address", label: t("col.local"), width: 176, grow: 0.6, mono: true, className: "dim", cell: text("local_address"), term: addressTerm("local_address"), first: true, least: 1600 },
@@ -63,7 +66,7 @@ function words(code) {
 
 /** Which fields of a connection the details show, by group; what is not listed comes last. */
 export const GROUPS = [
-  ["who", ["app_name", "app_path", "pid", "attribution", "cpu_percent", "memory_percent", "hostname", "hostname_source", "server_name", "is_anonymous"]],
+  ["who", ["app_name", "app_path", "pid", "attribution", "cpu_percent", "memory_percent", "hostname", "hostname_source", "server_name", "server_name_source", "is_anonymous"]],
   ["what", ["application", "category", "application_source", "protocol", "detailed_protocol", "service", "direction", "status", "tls_version", "alpn", "ja3", "ja4", "conn_state", "history", "session_status", "end_reason"]],
   ["traffic", ["bytes_sent", "bytes_recv", "packets_sent", "packets_recv", "packet_loss_percent", "reconnect_count", "entropy_sent", "entropy_recv"]],
   ["timing", ["time_of_detection", "last_seen", "end_time", "duration", "latency_ms"]],
@@ -77,7 +80,7 @@ const SHAPES = {
   entropy_sent: (value) => format.decimal(value, 2), entropy_recv: (value) => format.decimal(value, 2),
 };
 
-const SOURCES = ["application_source", "hostname_source"];
+const SOURCES = ["application_source", "hostname_source", "server_name_source"];
 
 /** A field's value as text; null where it is not known. */
 export function shown(key, value) {

@@ -62,10 +62,10 @@ export class ConnectionDetails {
   /** The table carries only its own columns; the rest is asked for once. */
   async #loadAll(flowId) {
     try {
-      const { facts, ...full } = await get(`/api/connections/${flowId}`);
+      const { connection, ...found } = await get(`/api/connections/${flowId}`);
       if (this.#row?.flow_id === flowId) {
-        this.#row = { ...this.#row, ...full };
-        this.found = facts ?? null;
+        this.#row = { ...this.#row, ...connection };
+        this.found = found;
         this.#draw();
       }
     } catch (problem) {

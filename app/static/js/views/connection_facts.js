@@ -10,20 +10,21 @@ import { definitions, mark, section } from "./facts.js";
 
 const FIRST = 50;
 
-/** Sections for `facts` {dns, tls, http, logins}, the one that warns first. */
-export function factSections(facts) {
-  const { logins = [], tls = [], http = [], dns = [] } = facts ?? {};
+/** Sections for `found` {dns, tls, http, logins, more}, the one that warns first; `more`: how many of each the answer leaves out. */
+export function factSections(found) {
+  const { logins = [], tls = [], http = [], dns = [], more: unsent = {} } = found ?? {};
+  const total = (list, kind) => list.length + (unsent[kind] ?? 0);
   return [
-    logins.length ? loginSection(logins) : null,
-    tls.length ? tlsSection(tls) : null,
-    http.length ? httpSection(http) : null,
-    dns.length ? dnsSection(dns) : null,
+    logins.length ? loginSection(logins, total(logins, "logins")) : null,
+    tls.length ? tlsSection(tls, total(tls, "tls")) : null,
+    http.length ? httpSection(http, total(http, "http")) : null,
+    dns.length ? dnsSection(dns, total(dns, "dns")) : null,
   ];
 }
 
 // -- logins --------------------------------------------------------------------------------------------------------------
 
-function loginSection(logins) {
+function loginSection(logins, total) {
   const line = ({ protocol, username, succeeded }) => h("li", {},
     h("span.tag", {}, (protocol ?? "").toUpperCase()),
     h("b", {}, username || t("facts.noUser")),
@@ -32,16 +33,16 @@ function loginSection(logins) {
     h("h3", {}, icon("warning", "icon-sm"), t("facts.logins")),
     h("p", {}, t("facts.loginsNote")),
     h("ul", {}, logins.slice(0, FIRST).map(line)),
-    more(logins));
+    more(total));
 }
 
 // -- TLS -----------------------------------------------------------------------------------------------------------------
 
-function tlsSection(hellos) {
+function tlsSection(hellos, total) {
   const [first, ...others] = hellos;
-  const part = section(first.transport && first.transport !== "tls" ? first.transport.toUpperCase() : t("facts.tls"), { count: hellos.length > 1 ? hellos.length : null }, tlsList(first));
+  const part = section(first.transport && first.transport !== "tls" ? first.transport.toUpperCase() : t("facts.tls"), { count: total > 1 ? format.count(total) : null }, tlsList(first));
   part.dataset.facts = "tls";
-  if (others.length) part.append(h("details", {}, h("summary", {}, t("facts.furtherHellos", { n: others.length })), others.slice(0, FIRST).map((hello) => tlsList(hello))));
+  if (others.length) part.append(h("details", {}, h("summary", {}, t("facts.furtherHellos", { n: total - 1 })), others.slice(0, FIRST).map((hello) => tlsList(hello)), more(total)));
   return part;
 }
 
@@ -78,15 +79,15 @@ const listed = (value) => (Array.isArray(value) ? value.join(", ") : value);
 
 // -- HTTP ----------------------------------------------------------------------------------------------------------------
 
-function httpSection(requests) {
+function httpSection(requests, total) {
   const line = (request) => h("li", {},
     h("div", {}, h("b", {}, request.method ?? format.NONE), h("span.mono.target", {}, `${request.host ?? ""}${request.uri ?? ""}`), status(request.status)),
     h("small", {}, [request.content_type, request.response_length === null || request.response_length === undefined ? null : format.bytes(request.response_length), request.latency_ms === null || request.latency_ms === undefined ? null : format.milliseconds(request.latency_ms), request.username ? t("facts.as", { user: request.username }) : null].filter(Boolean).join(" · ")));
   const agents = [...new Set(requests.map((request) => request.user_agent).filter(Boolean))];
-  const part = section(t("facts.http"), { count: format.count(requests.length) },
+  const part = section(t("facts.http"), { count: format.count(total) },
     agents.length ? definitions([[t("facts.userAgent"), agents.slice(0, 3).join("\n")]]) : null,
     h("ol.requests", {}, requests.slice(0, FIRST).map(line)),
-    more(requests));
+    more(total));
   part.dataset.facts = "http";
   return part;
 }
@@ -98,13 +99,13 @@ function status(code) {
 
 // -- DNS -----------------------------------------------------------------------------------------------------------------
 
-function dnsSection(queries) {
+function dnsSection(queries, total) {
   const line = (row) => h("li", {},
     h("div", {}, h("span.tag", {}, row.type ?? format.NONE), h("a.plain.target", { href: address("dns", { q: term("query", row.query) }) }, row.query), mark(rcodeText(row), rcodeTone(row))),
     h("small.mono", {}, answerText(row) ?? ""));
-  const part = section(t("facts.dns"), { count: format.count(queries.length) }, h("ol.requests", {}, queries.slice(0, FIRST).map(line)), more(queries));
+  const part = section(t("facts.dns"), { count: format.count(total) }, h("ol.requests", {}, queries.slice(0, FIRST).map(line)), more(total));
   part.dataset.facts = "dns";
   return part;
 }
 
-const more = (list) => (list.length > FIRST ? h("p.faint", {}, t("facts.more", { shown: FIRST, total: list.length })) : null);
+const more = (total) => (total > FIRST ? h("p.faint", {}, t("facts.more", { shown: FIRST, total })) : null);

@@ -39,7 +39,7 @@ export class ConnectionsView {
       keyOf: (row) => row.flow_id,
       rowHeight: ROW_HEIGHT,
       sort: readSort(),
-      faded: (row) => row.end_time !== null && row.end_time !== undefined,
+      faded: (row) => row.session_status === "Closed" && session.capture.value?.source !== "file", // in a file everything has ended
       onOpen: (row) => this.#open(row),
       onPick: (row, column, cell) => this.#pick(row, column, cell),
       onKey: (key, row, column) => this.#filterBy(row, column, key === "-"),

@@ -16,7 +16,7 @@ export class DnsView extends LogView {
     const figures = new Figures();
     super({
       name: "dns",
-      data: new NewestFirst({ path: "/api/dns_queries", topic: "dns", field: "queries" }),
+      data: new NewestFirst({ path: "/api/dns_queries", topic: "dns", field: "dns_queries" }),
       columns: fitting(),
       details: new DnsDetails({ onTerm: (term, exclude) => this.addTerm(term, exclude), onClose: () => this.closed() }),
       above: figures.element,

@@ -1,6 +1,7 @@
 /** The columns of the DNS log: what each shows, and which term of the query language a value becomes. */
 
 import * as format from "../format.js";
+import { ANY } from "../query.js";
 import { t } from "../strings.js";
 
 const valueTerm = (field, key) => (row) => (row[key] === null || row[key] === undefined || row[key] === "" ? null : { field, value: row[key] });
@@ -16,6 +17,9 @@ export function rcodeTone(row) {
   if (row.rcode === "NOERROR") return "good";
   return row.rcode === "NXDOMAIN" ? "warn" : "bad";
 }
+
+/** Without an answer there is no code to look for: `-rcode:*`. */
+const rcodeTerm = (row) => (isUnanswered(row) ? { field: "rcode", value: ANY, inverted: true } : { field: "rcode", value: row.rcode });
 
 /** An answer as {type, value, ttl, name}; what is told as "A 192.0.2.1" is taken apart. */
 export function answersOf(row) {
@@ -34,14 +38,18 @@ export function answerText(row) {
   return answers.length > 1 ? t("dns.answerAndMore", { value: first.value, n: answers.length - 1 }) : first.value;
 }
 
-const kindText = (row) => [row.kind && row.kind !== "dns" ? row.kind.toUpperCase().replace("MDNS", "mDNS") : "DNS", row.transport && row.transport !== "udp" ? row.transport.toUpperCase() : null].filter(Boolean).join(" · ");
+const KINDS = { dns: "DNS", mdns: "mDNS", llmnr: "LLMNR", nbns: "NetBIOS" };
+
+export const kindOnly = (row) => KINDS[row.kind ?? "dns"] ?? row.kind;
+
+const kindText = (row) => [kindOnly(row), row.transport && row.transport !== "udp" ? row.transport.toUpperCase() : null].filter(Boolean).join(" · ");
 
 export const COLUMNS = [
   { key: "timestamp", label: t("dcol.time"), width: 122, mono: true, className: "dim", cell: (row) => format.timeOfDay(row.timestamp) },
   { key: "client", label: t("dcol.client"), width: 140, mono: true, pick: true, cell: (row) => row.client, term: valueTerm("client", "client") },
   { key: "query", label: t("dcol.query"), width: 220, grow: 1.4, className: "strong", pick: true, cell: (row) => row.query, term: valueTerm("query", "query") },
   { key: "type", label: t("dcol.type"), width: 72, pick: true, cell: (row) => row.type, term: valueTerm("type", "type") },
-  { key: "rcode", label: t("dcol.rcode"), width: 116, pick: true, cell: rcodeText, tone: rcodeTone, term: valueTerm("rcode", "rcode") },
+  { key: "rcode", label: t("dcol.rcode"), width: 116, pick: true, cell: rcodeText, tone: rcodeTone, term: rcodeTerm },
   { key: "answers", label: t("dcol.answers"), width: 200, grow: 1, mono: true, cell: answerText },
   { key: "latency_ms", label: t("dcol.latency"), width: 88, align: "num", cell: (row) => (row.latency_ms === null || row.latency_ms === undefined ? null : format.milliseconds(row.latency_ms)) },
   { key: "server", label: t("dcol.server"), width: 140, mono: true, pick: true, className: "dim", cell: (row) => row.server, term: valueTerm("server", "server") },
@@ -49,4 +57,7 @@ export const COLUMNS = [
 ].map((column) => ({ help: `dns_${column.key}`, ...column }));
 
 /** On a phone the name comes first and stays in sight. */
-export const NARROW_COLUMNS = ["query", "rcode", "type", "answers", "client", "latency_ms", "timestamp", "server", "kind"].map((key) => COLUMNS.find((column) => column.key === key));
+export const NARROW_COLUMNS = ["query", "rcode", "answers", "type", "client", "latency_ms", "timestamp", "server", "kind"].map((key) => {
+  const column = COLUMNS.find((one) => one.key === key);
+  return key === "query" ? { ...column, width: 186 } : column;
+});

@@ -6,7 +6,7 @@ import { openDrawer } from "../parts/overlay.js";
 import { address } from "../router.js";
 import { t } from "../strings.js";
 import { term } from "../query.js";
-import { answersOf, isUnanswered, rcodeText, rcodeTone } from "./dns_columns.js";
+import { answersOf, isUnanswered, kindOnly, rcodeText, rcodeTone } from "./dns_columns.js";
 import { definitions } from "./facts.js";
 
 export class DnsDetails {
@@ -43,10 +43,9 @@ export class DnsDetails {
       [t("dcol.query"), row.query],
       [t("dcol.client"), row.client, { mono: true }],
       [t("dcol.server"), row.server, { mono: true }],
-      [t("dcol.time"), `${format.dateTime(row.timestamp)} (${format.timeOfDay(row.timestamp)})`],
+      [t("dcol.time"), format.exactTime(row.timestamp)],
       [t("dcol.latency"), row.latency_ms === null || row.latency_ms === undefined ? null : format.milliseconds(row.latency_ms)],
-      [t("dns.transport"), [row.transport?.toUpperCase(), row.kind].filter(Boolean).join(" · ")],
-      [t("dns.resolved"), row.resolved_ips?.length ? row.resolved_ips.join(", ") : null, { mono: true }],
+      [t("dns.transport"), t("dns.over", { kind: kindOnly(row), transport: (row.transport ?? "udp").toUpperCase() })],
     ]);
   }
 }
@@ -54,12 +53,9 @@ export class DnsDetails {
 function answerSection(row, answers) {
   const heading = h("h3", {}, t("dcol.answers"), answers.length ? h("span.tag", {}, format.count(answers.length)) : null);
   if (!answers.length) return h("section", {}, heading, h("p.faint", {}, t(isUnanswered(row) ? "dns.nobody" : "dns.noRecords")));
-  const shortest = row.ttl;
-  const record = (answer) => h("tr", {}, h("td", {}, h("span.tag", {}, answer.type ?? format.NONE)), h("td.mono", {}, answer.value), h("td.num", {}, ttlText(answer.ttl ?? (answers.length === 1 ? shortest : null))));
-  const foot = shortest !== null && shortest !== undefined && answers.every((answer) => (answer.ttl ?? null) === null) && answers.length > 1 ? h("p.faint", {}, t("dns.shortest", { value: format.span(shortest) })) : null;
-  return h("section", {}, heading,
-    h("table.records", {}, h("thead", {}, h("tr", {}, [t("dcol.type"), t("dns.value"), t("dns.ttl")].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, answers.map(record))),
-    foot);
+  const timed = answers.some((answer) => answer.ttl !== null && answer.ttl !== undefined);
+  const record = (answer) => h("tr", {}, h("td", {}, h("span.tag", {}, answer.type ?? format.NONE)), h("td.mono", {}, answer.value), timed ? h("td", {}, format.span(answer.ttl)) : null);
+  const heads = [t("dcol.type"), t("dns.value"), timed ? t("dns.ttl") : null].filter(Boolean);
+  const shortest = !timed && row.ttl !== null && row.ttl !== undefined ? h("p.faint", {}, t(answers.length > 1 ? "dns.shortest" : "dns.holds", { value: format.span(row.ttl) })) : null;
+  return h("section", {}, heading, h("table.records", {}, h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, answers.map(record))), shortest);
 }
-
-const ttlText = (seconds) => (seconds === null || seconds === undefined ? format.NONE : format.span(seconds));

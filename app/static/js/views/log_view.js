@@ -74,8 +74,9 @@ export class LogView {
     this.table.setOpen(null);
   }
 
-  addTerm(term, exclude) {
-    this.filter.add(term.field, term.value, exclude);
+  /** `inverted`: the term stands for the absence of a value. */
+  addTerm({ field, value, inverted = false }, exclude) {
+    this.filter.add(field, value, exclude !== inverted);
   }
 
   #showPause() {

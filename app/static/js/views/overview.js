@@ -27,7 +27,7 @@ export class OverviewView {
     this.blank = h("section.panel", { hidden: true });
     this.full = h("div.view", {},
       h("div.grid", {}, Object.values(this.tiles).map((tile) => tile.element)),
-      h("div.grid", {}, this.traffic.element, this.panels.protocols),
+      h("div.grid", {}, this.traffic.element, this.panels.applications.element),
       h("div.grid", {}, this.panels.rest));
     this.element = h("div.view", { id: "overview" }, h("div.view-head", {}, h("h1", {}, t("overview.title"), this.sub)), this.blank, this.full);
     this.draw = framed(() => this.#draw());

@@ -21,7 +21,7 @@ export class ApplicationsPanel {
 
   draw(stats) {
     const applications = [...(stats.applications ?? [])].sort((a, b) => b.bytes - a.bytes);
-    const total = applications.reduce((sum, one) => sum + one.bytes, 0);
+    const total = Math.max(stats.totals?.bytes ?? 0, applications.reduce((sum, one) => sum + one.bytes, 0)); // what has no name is not listed
     this.list.set(applications.slice(0, TOP).map((one) => {
       const nameless = NAMELESS.includes(one.name);
       const name = nameless ? t("applications.unknown") : one.name;

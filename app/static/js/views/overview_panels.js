@@ -1,4 +1,4 @@
-/** The panels below the chart: protocols, top lists, sizes, round trips, and how well the capture itself does. */
+/** The panels around the chart: applications, protocols, top lists, sizes, round trips, and how well the capture itself does. */
 
 import * as session from "../data/session.js";
 import { fill, h, setData, setPart, setText } from "../dom.js";
@@ -27,9 +27,9 @@ export class CapturePanels {
     this.rttSpark = new Spark({ points: 120 });
     this.health = h("dl.figures");
     this.applications = new ApplicationsPanel();
-    this.protocols = panel(t("panel.protocols"), "span-4", this.byProtocol.element, { aside: t("panel.protocolsNote") });
+    const protocols = panel(t("panel.protocols"), "span-4", this.byProtocol.element, { aside: t("panel.protocolsNote") });
     this.rest = [
-      this.applications.element,
+      protocols,
       panel(t("panel.hosts"), "span-4", this.byHost.element, { help: "top_ips" }),
       panel(t("panel.conversations"), "span-4", this.byPair.element, { help: "top_conversations" }),
       panel(t("panel.ports"), "span-4", this.byPort.element, { help: "top_ports" }),
