@@ -220,3 +220,13 @@ def test_there_is_a_limit_of_clients(site: Site) -> None:
     assert not connect(site).is_connected()
     clients[0].disconnect()
     assert connect(site).is_connected()
+
+
+def test_dns_sends_what_is_new_once_and_obeys_q(site: Site) -> None:
+    client = connect(site)
+    assert subscribe(client, topics=["dns"], q="rcode:NXDOMAIN", limit=50)["ok"]
+    first = events(client, "dns")[0]
+    assert {entry["rcode"] for entry in first["dns_queries"]} <= {"NXDOMAIN"}
+    assert len(first["dns_queries"]) <= 50
+    refused = subscribe(client, topics=["dns"], q="colour:red")
+    assert (refused["ok"], refused["error"]["parameter"]) == (False, "q")

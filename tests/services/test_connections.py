@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from app.model.fields import CONNECTIONS, LIVE_COLUMNS
+from app.model.layers import CONN_STATES
 from app.services.connections import Rows, columns, connections, endpoint_text
 from app.services.flow_mirror import FlowMirror
+from app.services.queries import PageRequest, select
 from app.wire.addresses import parse_address
 from tests.fakes.rows import NOON, SECOND, flow
 
@@ -171,3 +173,21 @@ def test_live_columns_are_known_keys() -> None:
     values = columns(Rows(view.flows, view.derived), LIVE_COLUMNS)
     assert all(len(column) == 1 for column in values)
     assert set(LIVE_COLUMNS) <= set(CONNECTIONS)
+
+
+def test_a_tcp_connection_closed_on_the_wire_is_closed_at_once() -> None:
+    for state, closed in (("SF", True), ("REJ", True), ("RSTO", True), ("SH", True), ("S1", False), ("S2", False)):
+        found = connection(flow(1, conn_state=CONN_STATES.index(state)))
+        assert found["session_status"] == ("Closed" if closed else "Active"), state
+        assert (found["end_time"] is not None) == closed
+        assert found["end_reason"] == ("closed" if closed else None)
+    assert connection(flow(1, protocol=17, conn_state=CONN_STATES.index("SF")))["session_status"] == "Active"
+
+
+def test_closed_on_the_wire_is_found_as_closed() -> None:
+    mirror = FlowMirror()
+    mirror.apply(np.concatenate([flow(1, conn_state=CONN_STATES.index("SF")), flow(2), flow(3, ended=2)]))
+    for q, expected in (("session_status:closed", {1, 3}), ("active:yes", {2}), ("ending:closed", {1})):
+        view = mirror.view()
+        page = select(view, PageRequest(q=q), ["eth0"], NOON)
+        assert set(view.flows["flow_id"][page.indices].tolist()) == expected, q
