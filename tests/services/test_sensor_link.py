@@ -50,6 +50,8 @@ def test_a_refusal_carries_code_and_words(site: Site) -> None:
 
 
 def test_a_sensor_that_does_not_answer(site: Site) -> None:
+    until(lambda: site.house.mirror.part("capture").get("state") == "running")  # the settings' own start was answered
+    until(lambda: not site.house.link._pending)
     site.broker.sensor.silent = True
     with pytest.raises(CommandError, match="did not answer stop") as refused:
         site.house.link.command("stop", 0.1)
