@@ -81,7 +81,7 @@ export function span(seconds) {
   const total = Math.round(seconds);
   if (total < 60) return `${total} s`;
   if (total >= 600 && total < 3600) return `${Math.floor(total / 60)} min`;
-  if (total < 600) return `${Math.floor(total / 60)} min ${total % 60} s`;
+  if (total < 600) return total % 60 ? `${Math.floor(total / 60)} min ${total % 60} s` : `${total / 60} min`;
   if (total < 86400) return `${Math.floor(total / 3600)} h ${Math.floor((total % 3600) / 60)} min`;
   return `${Math.floor(total / 86400)} d ${Math.floor((total % 86400) / 3600)} h`;
 }

@@ -9,10 +9,11 @@ import { openDrawer } from "../parts/overlay.js";
 import { address } from "../router.js";
 import { has, t } from "../strings.js";
 import { GROUPS, shown, termFor } from "./connection_columns.js";
-import { factSections } from "./connection_facts.js";
+import { factSections, loginWarning } from "./connection_facts.js";
 
 const EXPLAIN_KEY = "netglass.explain";
 const FACTS_AFTER = 2; // groups: who and what come first
+const IN_TLS = ["tls_version", "alpn", "ja3", "ja4"]; // of the section about TLS, where there is one
 const HIDDEN = ["rate", "touched", "flow_id", "community_id"];
 
 export class ConnectionDetails {
@@ -98,8 +99,8 @@ export class ConnectionDetails {
     const row = this.#row;
     const listed = new Set(GROUPS.flatMap(([, keys]) => keys));
     const rest = ["flow_id", "community_id", ...Object.keys(row).filter((key) => !listed.has(key) && !HIDDEN.includes(key))];
-    const groups = [...GROUPS, ["other", rest]].map(([group, keys]) => this.#group(group, keys.filter((key) => key in row)));
-    fill(this.facts, groups.slice(0, FACTS_AFTER), factSections(this.found), groups.slice(FACTS_AFTER));
+    const groups = [...GROUPS, ["other", rest]].map(([group, keys]) => this.#group(group, keys.filter((key) => key in row && !(this.found?.tls?.length && IN_TLS.includes(key)))));
+    fill(this.facts, loginWarning(this.found), groups.slice(0, FACTS_AFTER), factSections(this.found), groups.slice(FACTS_AFTER));
   }
 
   #group(group, keys) {

@@ -10,12 +10,17 @@ import { definitions, mark, section } from "./facts.js";
 
 const FIRST = 50;
 
-/** Sections for `found` {dns, tls, http, logins, more}, the one that warns first; `more`: how many of each the answer leaves out. */
+/** What must not be overlooked; null where nobody logged in in clear text. */
+export function loginWarning(found) {
+  const { logins = [], more: unsent = {} } = found ?? {};
+  return logins.length ? loginSection(logins, logins.length + (unsent.logins ?? 0)) : null;
+}
+
+/** Sections for `found` {dns, tls, http, logins, more}; `more`: how many of each the answer leaves out. */
 export function factSections(found) {
-  const { logins = [], tls = [], http = [], dns = [], more: unsent = {} } = found ?? {};
+  const { tls = [], http = [], dns = [], more: unsent = {} } = found ?? {};
   const total = (list, kind) => list.length + (unsent[kind] ?? 0);
   return [
-    logins.length ? loginSection(logins, total(logins, "logins")) : null,
     tls.length ? tlsSection(tls, total(tls, "tls")) : null,
     http.length ? httpSection(http, total(http, "http")) : null,
     dns.length ? dnsSection(dns, total(dns, "dns")) : null,
