@@ -1,0 +1,170 @@
+"""The whole program on one end of a veth pair: what its API says is what was sent, to the packet."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import netns
+from bench.netns import RECEIVER_END, SENDER_END, Pair
+from bench.profiles import imix
+from bench.traffic import Facts, write
+
+PROJECT = Path(__file__).resolve().parents[2]
+PACKETS = 40_000
+RATE = 5_000  # packets a second: nothing of note for either program
+PORT = 8080  # in a namespace of its own: always free
+START_SECONDS = 120.0  # with kernels compiled, on a slow machine
+SETTLE_SECONDS = 20.0
+TOOLS = [tool for tool in ("ip", "tcpreplay", "tcpdump") if shutil.which(tool) is None]
+ASK = f"import sys, urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{PORT}' + sys.argv[1]).read().decode())"
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="network namespaces are Linux's"),
+    pytest.mark.skipif(sys.platform.startswith("linux") and os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.skipif(bool(TOOLS), reason=f"not installed: {', '.join(TOOLS)}"),
+]
+
+
+class Program:
+    """`wsgi.py` inside the receiver's namespace, asked from inside it."""
+
+    def __init__(self, pair: Pair, place: Path) -> None:
+        self.pair = pair
+        settings = {"DATA_DIR": f"{place}/data", "EXPORT_DIR": f"{place}/exports", "INTERFACE": RECEIVER_END}
+        self.log = (place / "log").open("w+")
+        self.process = subprocess.Popen(
+            pair.inside(pair.receiver, [sys.executable, str(PROJECT / "wsgi.py")]),
+            cwd="/",
+            env={**os.environ, "PORT": str(PORT), **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The answer, or {} where nobody answers yet."""
+        command = self.pair.inside(self.pair.receiver, [sys.executable, "-I", "-c", ASK, path])
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        answer: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
+        return answer
+
+    def wait(self, seconds: float, what: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(0.1)
+
+    def counted(self) -> tuple[int, int]:
+        """Packets captured, and packets the kernel dropped."""
+        stats = self.get("/api/stats")
+        return stats["totals"]["packets"], stats["losses"]["kernel_drops"]
+
+    def said(self) -> str:
+        self.log.seek(0)
+        return self.log.read()
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.log.close()
+
+
+@pytest.fixture(scope="module")
+def traffic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Facts]:
+    path = tmp_path_factory.mktemp("traffic") / "mix.pcap"
+    return path, write(imix(PACKETS), path)
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with netns.pair() as made:
+        yield made
+
+
+@pytest.fixture
+def program(pair: Pair) -> Iterator[Program]:
+    place = Path(tempfile.mkdtemp(prefix="netglass-test-"))
+    place.chmod(0o755)
+    running = Program(pair, place)
+    try:
+        running.wait(START_SECONDS, lambda: running.get("/api/capture").get("state") == "running")
+        yield running
+    finally:
+        running.end()
+        shutil.rmtree(place)
+
+
+@pytest.fixture
+def tcpdump(pair: Pair, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """tcpdump beside us on the same interface, with room enough never to drop."""
+    path = tmp_path / "tcpdump.pcap"
+    command = ["tcpdump", "-i", RECEIVER_END, "-B", "131072", "-Z", "root", "-w", str(path)]
+    process = subprocess.Popen(pair.inside(pair.receiver, command), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert any("listening on" in line for line in process.stderr)
+    yield process, path
+    process.kill()
+    process.communicate()
+
+
+def replay(pair: Pair, file: Path, *rate: str) -> int:
+    """Sends a file once with tcpreplay; how many packets it says it sent."""
+    command = ["tcpreplay", "-i", SENDER_END, "--preload-pcap", *rate, str(file)]
+    done = subprocess.run(pair.inside(pair.sender, command), check=True, capture_output=True, text=True)
+    found = re.search(r"Successful packets:\s+(\d+)", done.stdout)
+    assert found is not None, done.stdout
+    return int(found.group(1))
+
+
+def recorded(path: Path) -> tuple[int, int]:
+    """Packets and bytes on the wire in a pcap file."""
+    data, packets, octets, position = path.read_bytes(), 0, 0, 24
+    while position < len(data):
+        captured, wire = struct.unpack_from("<II", data, position + 8)
+        position, packets, octets = position + 16 + captured, packets + 1, octets + wire
+    return packets, octets
+
+
+def test_the_api_counts_what_tcpdump_wrote_and_what_was_sent(
+    pair: Pair, program: Program, tcpdump: tuple[subprocess.Popen[str], Path], traffic: tuple[Path, Facts]
+) -> None:
+    """At a modest rate nothing is lost, and at top speed what is lost is counted."""
+    process, path = tcpdump
+    file, facts = traffic
+    sent = replay(pair, file, f"--pps={RATE}")
+    program.wait(SETTLE_SECONDS, lambda: sum(program.counted()) >= sent)
+    time.sleep(2.0)  # tcpdump leaves what is in its ring when it is ended
+    process.send_signal(signal.SIGINT)
+    assert "0 packets dropped by kernel" in process.communicate(timeout=20)[1]
+    stats = program.get("/api/stats")
+    assert stats["losses"]["kernel_drops"] == 0
+    assert sent == facts.packets
+    assert (stats["totals"]["packets"], stats["totals"]["bytes"]) == recorded(path) == (sent, facts.frame_bytes)
+    assert stats["totals"]["flows"] == facts.flows
+
+    sent += replay(pair, file, "--topspeed")
+    program.wait(SETTLE_SECONDS, lambda: sum(program.counted()) >= sent)
+    time.sleep(1.5)  # a packet counted twice would show by now
+    captured, dropped = program.counted()
+    assert captured + dropped == sent
