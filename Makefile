@@ -26,6 +26,7 @@ fi
 endef
 
 run: $(BIN)/.installed-run
+	@[ -z "$(AS_USER)" ] || $(AS_USER) $(BIN)/python -m compileall -q app config.py wsgi.py # or root's part would leave root's files
 	@$(BIN)/python -m app.launcher warm
 	@exec $(BIN)/python wsgi.py
 
