@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from app.dpi.application import Application
@@ -93,11 +94,11 @@ class Findings:
         """The oldest facts of one kind, at most `most`, once (live capture: they live on in the web process)."""
         return [kept.popleft() for _ in range(min(most, len(kept)))]
 
-    def take_changed(self) -> list[tuple[int, FlowFindings]]:
-        """Flows with something new, once."""
-        changed = [(flow_id, self.flows[flow_id]) for flow_id in self.changed if flow_id in self.flows]
-        self.changed.clear()
-        return changed
+    def take_changed(self, most: int) -> list[tuple[int, FlowFindings]]:
+        """Flows with something new, each once, at most `most` of them; the others next time."""
+        chosen = list(islice(self.changed, most))
+        self.changed.difference_update(chosen)
+        return [(flow_id, self.flows[flow_id]) for flow_id in chosen if flow_id in self.flows]
 
     def _hello(self, fact: TlsClientHello) -> None:
         flow = self._flow(fact.flow_id)

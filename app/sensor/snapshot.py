@@ -22,6 +22,7 @@ from app.sensor.summary import host_text
 from app.wire.records import BUCKET_DTYPE, FLOW_DTYPE
 
 MAX_FLOWS: Final = 20_000  # rows of flows in one snapshot; the rest follows
+MAX_KNOWN: Final = 10_000  # flows of which something new is known
 MAX_FACTS: Final = 1_000  # of each kind in one snapshot
 MAX_PACKETS: Final = 200  # newest packets of the tick
 MAX_ENDED: Final = 65_536  # ended flows that wait for a snapshot; more are lost and counted
@@ -198,7 +199,7 @@ class SnapshotMaker:
             "http": [http_document(fact) for fact in findings.drain(findings.http, MAX_FACTS)],
             "logins": [login_document(fact) for fact in findings.drain(findings.logins, MAX_FACTS)],
             "names": [host_document(fact) for fact in findings.drain(findings.hosts, MAX_FACTS)],
-            "known": [[flow_id, *known_row(known)] for flow_id, known in findings.take_changed()],
+            "known": [[flow_id, *known_row(known)] for flow_id, known in findings.take_changed(MAX_KNOWN)],
             "insight": insight.state(),
         }
 
