@@ -19,8 +19,8 @@ const addressTerm = (key) => (row) => {
 const LOSS_WARN = 1;
 const LOSS_BAD = 5;
 
-/** The address with the name it was given stays an address: the name stands above it. */
-const remoteName = (row) => row.hostname ?? null;
+/** The name the remote end was given stands above its address, which stays; an address that was given as a name says nothing. */
+const remoteName = (row) => (row.hostname && row.hostname !== endpoint(row.remote_address).ip ? row.hostname : null);
 
 /** What is spoken, where it is not the application itself: DNS.Google is a question about Google. */
 const spoken = (row) => (row.application && row.detailed_protocol !== row.application ? row.detailed_protocol : null);

@@ -45,15 +45,15 @@ export const kindOnly = (row) => KINDS[row.kind ?? "dns"] ?? row.kind;
 const kindText = (row) => [kindOnly(row), row.transport && row.transport !== "udp" ? row.transport.toUpperCase() : null].filter(Boolean).join(" · ");
 
 export const COLUMNS = [
-  { key: "timestamp", label: t("dcol.time"), width: 122, mono: true, className: "dim", cell: (row) => format.timeOfDay(row.timestamp) },
-  { key: "client", label: t("dcol.client"), width: 140, mono: true, pick: true, cell: (row) => row.client, term: valueTerm("client", "client") },
-  { key: "query", label: t("dcol.query"), width: 220, grow: 1.4, className: "strong", pick: true, cell: (row) => row.query, term: valueTerm("query", "query") },
-  { key: "type", label: t("dcol.type"), width: 72, pick: true, cell: (row) => row.type, term: valueTerm("type", "type") },
-  { key: "rcode", label: t("dcol.rcode"), width: 116, pick: true, cell: rcodeText, tone: rcodeTone, term: rcodeTerm },
-  { key: "answers", label: t("dcol.answers"), width: 200, grow: 1, mono: true, cell: answerText },
-  { key: "latency_ms", label: t("dcol.latency"), width: 88, align: "num", cell: (row) => (row.latency_ms === null || row.latency_ms === undefined ? null : format.milliseconds(row.latency_ms)) },
-  { key: "server", label: t("dcol.server"), width: 140, mono: true, pick: true, className: "dim", cell: (row) => row.server, term: valueTerm("server", "server") },
-  { key: "kind", label: t("dcol.kind"), width: 92, pick: true, className: "dim", cell: kindText, term: valueTerm("kind", "kind") },
+  { key: "timestamp", label: t("dcol.time"), width: 116, mono: true, className: "dim", cell: (row) => format.timeOfDay(row.timestamp) },
+  { key: "client", label: t("dcol.client"), width: 126, mono: true, pick: true, cell: (row) => row.client, term: valueTerm("client", "client") },
+  { key: "query", label: t("dcol.query"), width: 240, grow: 3, className: "strong", pick: true, cell: (row) => row.query, term: valueTerm("query", "query") },
+  { key: "type", label: t("dcol.type"), width: 66, pick: true, cell: (row) => row.type, term: valueTerm("type", "type") },
+  { key: "rcode", label: t("dcol.rcode"), width: 108, pick: true, cell: rcodeText, tone: rcodeTone, term: rcodeTerm },
+  { key: "answers", label: t("dcol.answers"), width: 176, grow: 1, mono: true, cell: answerText },
+  { key: "latency_ms", label: t("dcol.latency"), width: 80, align: "num", cell: (row) => (row.latency_ms === null || row.latency_ms === undefined ? null : format.milliseconds(row.latency_ms)) },
+  { key: "server", label: t("dcol.server"), width: 120, mono: true, pick: true, className: "dim", cell: (row) => row.server, term: valueTerm("server", "server") },
+  { key: "kind", label: t("dcol.kind"), width: 76, pick: true, className: "dim", cell: kindText, term: valueTerm("kind", "kind") },
 ].map((column) => ({ help: `dns_${column.key}`, ...column }));
 
 /** On a phone the name comes first and stays in sight. */
