@@ -51,7 +51,7 @@ def test_no_section_has_serious_faults(server, open_page, theme, width):
             page.locator(f"#{section}-table table").focus()
             page.keyboard.press("ArrowDown")
             page.keyboard.press("Enter")
-            expect(page.locator(".drawer-body dl, .drawer-body .tree, .drawer-body .empty").first).to_be_visible()
+            expect(page.locator(".drawer-body h3, .drawer-body .tree, .drawer-body .empty").first).to_be_visible()
             faults[f"{section}, drawer"] = violations(page)
             page.keyboard.press("Escape")
     assert {where: found for where, found in faults.items() if found} == {}
