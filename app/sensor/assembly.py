@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from app.dissect.client import Dissector
 from app.dpi.ndpi_client import NdpiClient
@@ -18,6 +19,8 @@ from app.sensor.packet_store import PacketStore
 from app.sensor.pipeline import Pipeline
 from app.sensor.snapshot import SnapshotMaker
 from config import Settings
+
+ENGINE_FLOWS: Final = 6_000  # flows that nDPI holds at a time, some kB each; it says what it has of the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ def assemble(settings: Settings, broker: BrokerClient, rights: Rights, send: Cal
     """Nothing of it runs yet. `send` queues a message for the web process."""
     store = PacketStore(settings.packet_store_mb << 20)
     snapshots = SnapshotMaker()
-    insight = Insight(patient=False, engine=NdpiClient(), limit=MAX_LISTED)
+    insight = Insight(patient=False, engine=NdpiClient(max_flows=ENGINE_FLOWS), limit=MAX_LISTED)
     pipeline = Pipeline(settings.max_flows, store, snapshots.take_ended, insight=insight)
     snapshots.watch(pipeline, store)
     live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)

@@ -164,6 +164,7 @@ def coverage_document(pipeline: Pipeline, source: Source) -> dict[str, Any]:
         "payload_bytes_scanned": inspection.bytes_read if inspection else 0,
         "payload_bytes_skipped": inspection.bytes_skipped if inspection else 0,
         "flows_not_inspected": inspection.flows_passed_over if inspection else None,
+        "flows_let_go": inspection.flows_let_go if inspection else None,
         "inspection_failures": inspection.failures if inspection else None,
         "flows_evicted": pipeline.table.evicted,
     }

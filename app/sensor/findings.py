@@ -20,7 +20,7 @@ from app.dpi.facts import (
 )
 
 MAX_LISTED: Final = 5_000  # of each kind, in live capture: what waits for a snapshot
-MAX_KNOWN: Final = 200_000  # flows of live capture of which something is known
+MAX_KNOWN: Final = 20_000  # flows of live capture of which something is known
 
 
 @dataclass(slots=True)

@@ -12,9 +12,12 @@ from app.dpi.application import Application
 from app.dpi.ndpi_client import NdpiClient
 from app.flow.table import FlowTable
 from app.sensor.findings import Findings
-from app.sensor.inspection import Inspection
+from app.sensor.inspection import MAX_FLOWS, Inspection
 from app.sensor.inspectors import recognizers
 
+SENSOR_FLOWS: Final = (
+    8_192  # flows looked at together in the sensor, which stays small; a file on its own gets MAX_FLOWS
+)
 MAX_UNNAMED: Final = 65_536  # ended flows that wait for nDPI's word
 LIVE_SECONDS_PER_TICK: Final = 0.25  # of inspection, so that the capture ring is never left alone for long
 
@@ -45,7 +48,8 @@ class Insight:
         self.unnamed_bytes = 0
         seconds = None if self.patient else LIVE_SECONDS_PER_TICK
         tcp, udp = recognizers()
-        self.inspection = Inspection(lambda fact: self.findings.take(fact), tcp, udp, capacity, seconds)
+        most = MAX_FLOWS if self._limit is None else SENSOR_FLOWS
+        self.inspection = Inspection(lambda fact: self.findings.take(fact), tcp, udp, capacity, seconds, most)
 
     def take(
         self,
@@ -126,6 +130,7 @@ class Insight:
             "bytes_read": inspection.bytes_read if inspection else 0,
             "bytes_skipped": inspection.bytes_skipped if inspection else 0,
             "flows_passed_over": inspection.flows_passed_over if inspection else 0,
+            "flows_let_go": inspection.flows_let_go if inspection else 0,
             "failures": inspection.failures if inspection else 0,
             "active": inspection.active if inspection else 0,
             "facts_forgotten": self.findings.forgotten,

@@ -24,7 +24,7 @@ from app.native.loader import kernel
 from app.sensor import select_layout as layout
 from app.wire.addresses import format_address
 
-MAX_FLOWS: Final = 65_536  # flows that are being looked at
+MAX_FLOWS: Final = 65_536  # flows that are being looked at, about 5 kB each; the one begun first is let go for another
 REASSEMBLY_BYTES: Final = 32 << 20  # held out of order, all flows together
 RECOGNITION_BYTES: Final = 4096  # of one direction, in which a protocol has to show itself
 SKIP_FROM: Final = 2048  # bytes worth passing over
@@ -79,8 +79,10 @@ class Inspection:
         udp: Sequence[Recognizer],
         capacity: int,
         seconds_per_tick: float | None = None,
+        most_flows: int = MAX_FLOWS,
     ) -> None:
         self._sink = sink
+        self._most_flows = most_flows
         self._recognizers = {TCP: tuple(tcp), 17: tuple(udp)}
         self._wanted = np.zeros(capacity, np.uint8)
         self._chosen = np.zeros((0, layout.CHOSEN_COLUMNS), np.int64)
@@ -98,6 +100,7 @@ class Inspection:
         self._deadline = float("inf")
         self.bytes_read = 0
         self.flows_passed_over = 0  # begun while there was no time or room for them
+        self.flows_let_go = 0  # while they could have said more, for others
         self.failures = 0  # inspectors that raised: a defect, but never the end of the capture
         self.next_tick()
 
@@ -146,6 +149,8 @@ class Inspection:
                 if not new or not self._begin_allowed():
                     self._pass_over(slot, new)
                     continue
+                if len(self._flows) >= self._most_flows:
+                    self._let_go(ts)
                 flow = self._begin(flow_id, slot, rows[k], direction)
             if (
                 flow.skipping is not None
@@ -205,7 +210,15 @@ class Inspection:
         return limit >= 0 and (end - limit - 1) & 0xFFFFFFFF >= 1 << 31
 
     def _begin_allowed(self) -> bool:
-        return len(self._flows) < MAX_FLOWS and time.monotonic() < self._deadline
+        return time.monotonic() < self._deadline
+
+    def _let_go(self, ts: int) -> None:
+        """Make room: the flow begun first has mostly shown what it is; what its inspector holds is told."""
+        flow = next(iter(self._flows.values()))
+        if flow.slot >= 0:
+            self._wanted[flow.slot] = 0
+        self.flows_let_go += 1
+        self.ended(flow.context.flow_id, ts)
 
     def _pass_over(self, slot: int, new: int) -> None:
         self._wanted[slot] = 0

@@ -209,3 +209,11 @@ def test_findings_are_bounded():
         findings.take(DnsTransaction(i, i, "c", "s", f"n{i}", "A", None))
     assert [fact.query for fact in findings.dns] == ["n7", "n8", "n9"]
     assert findings.forgotten == 14
+
+
+def test_the_flow_begun_first_is_let_go_for_another():
+    got: list = []
+    frames = [frame for i in range(3) for frame in Connection(client_port=41_000 + i).say(0, b"data").frames]
+    inspection = with_inspector(lambda: Eager(got), frames, most_flows=2)
+    assert inspection.flows_let_go == 1
+    assert got.count("closed") == 3
