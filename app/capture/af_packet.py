@@ -81,7 +81,7 @@ class RingSource:
         try:
             for one in opened:
                 self._add(one, None)
-        except BaseException:
+        except BaseException:  # raised again: the sockets are ours from the first moment, also when this fails
             self.close()
             for one in opened:
                 one.socket.close()

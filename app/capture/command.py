@@ -106,7 +106,7 @@ def _open(request: Request) -> list[Opened]:
                 raise CaptureError("interface_down", f"{name} is down")
             opened.append((name, *_open_socket(name, request)))
         _drop_rights()
-    except BaseException:
+    except BaseException:  # raised again: nothing may stay open
         for _, sock, _ in opened:
             sock.close()
         raise

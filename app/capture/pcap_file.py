@@ -222,7 +222,7 @@ def open_file(
         raise CaptureError("bad_file", f"{name} cannot be read: {why}; {_ALLOWED}") from None
     try:
         return CaptureFile(cast(Input, stream), name, size, bpf)
-    except BaseException:
+    except BaseException:  # raised again: nothing may stay open
         stream.close()
         raise
 

@@ -27,7 +27,7 @@ def record(request: Request, opened: Sequence[Opened], stop: Stop) -> None:
         try:
             _record(request, source, output, stop)
             output.close()
-        except BaseException:
+        except BaseException:  # raised again: half a file is named as such
             output.abandon()
             raise
     finally:

@@ -86,10 +86,6 @@ class Findings:
         if flow.server_name is None and application.server_name:
             flow.server_name, flow.server_name_source = application.server_name, "ndpi"
 
-    def forget(self, flow_id: int) -> None:
-        """The flow has been told of and will not be asked for again."""
-        self.flows.pop(flow_id, None)
-
     def drain(self, kept: deque[Any], most: int) -> list[Any]:
         """The oldest facts of one kind, at most `most`, once (live capture: they live on in the web process)."""
         return [kept.popleft() for _ in range(min(most, len(kept)))]

@@ -192,7 +192,7 @@ class SnapshotMaker:
             return {}
         findings = insight.findings
         hellos = findings.drain(findings.client_hellos, MAX_FACTS)
-        answers = {hello.flow_id: hello for hello in findings.server_hellos}
+        answers = {hello.flow_id: hello for hello in findings.server_hellos} if hellos else {}
         return {
             "dns": [dns_document(fact) for fact in findings.drain(findings.dns, MAX_FACTS)],
             "tls": [tls_document(hello, answers.get(hello.flow_id)) for hello in hellos],

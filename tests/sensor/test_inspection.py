@@ -133,7 +133,7 @@ def test_what_nobody_recognises_is_left_alone():
     talk = Connection(port=9999).say(0, random.Random(1).randbytes(200_000))
     insight = inspected(talk.frames)
     assert insight.inspection is not None
-    assert insight.inspection.bytes_read < 8_000 + 4096 * 1500
+    assert insight.inspection.bytes_read < 8_000
     assert insight.inspection.active == 0
 
 
@@ -199,7 +199,7 @@ def test_a_hole_is_told_and_the_end_too():
 def test_without_time_flows_are_passed_over_and_counted():
     inspection = with_inspector(lambda: Eager([]), Connection().say(0, b"data").frames, seconds_per_tick=-1.0)
     assert inspection.flows_passed_over == 1
-    assert inspection.bytes_skipped == 0 or inspection.active == 0
+    assert (inspection.active, inspection.bytes_read) == (0, 0)
 
 
 def test_findings_are_bounded():
