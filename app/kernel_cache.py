@@ -21,7 +21,8 @@ _PATTERNS: Final = (
     "*/*layout.py",
     "wire/codes.py",
     "wire/records.py",
-    "model/*.py",
+    "model/columns.py",
+    "model/layers.py",
     "native/*.py",
 )
 
