@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from app.services.connections import Rows
+from app.services.connection_rows import Rows
 from app.services.flow_mirror import FlowView
 
 TOP: Final = 20

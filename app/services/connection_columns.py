@@ -14,16 +14,9 @@ from numpy.typing import NDArray
 
 from app.enrich.services import service_name
 from app.model.layers import CONN_STATES, protocol_name
-from app.services.connections import (
-    KNOWN_TEXTS,
-    PORT_PROTOCOLS,
-    STATUS_TABLE,
-    TCP,
-    Rows,
-    columns,
-    ending,
-    loss_percent,
-)
+from app.services.connection_rows import PORT_PROTOCOLS, STATUS_TABLE, TCP, Rows, ending, loss_percent
+from app.services.connection_themes import THEMES
+from app.services.connections import columns
 from app.services.flow_mirror import DIRECTIONS
 
 Array = NDArray[Any]
@@ -67,6 +60,11 @@ NUMBERS: Final[dict[str, Callable[[Rows], Array]]] = {
     "entropy_recv": lambda rows: rows.received("entropy").astype(np.float64),
     "vlan": _vlan,
     "tunnel_depth": lambda rows: rows.flows["depth"],
+    **{name: make for theme in THEMES for name, make in theme.numbers.items()},
+}
+
+BOOLEANS: Final[dict[str, Callable[[Rows], Array]]] = {
+    name: make for theme in THEMES for name, make in theme.booleans.items()
 }
 
 TIMES: Final[dict[str, Callable[[Rows], Array]]] = {
@@ -119,7 +117,7 @@ _TEXT_ORDERS: Final[dict[str, Callable[[Rows], tuple[Array, ...]]]] = {
 
 
 # Ordered by the text itself; what is not known comes last.
-_BY_TEXT: Final = frozenset({*KNOWN_TEXTS, "detailed_protocol", "hostname", "hostname_source"})
+_BY_TEXT: Final = frozenset(name for theme in THEMES for name in theme.texts)
 
 
 def text_ranks(values: list[str | None]) -> Array:
@@ -133,6 +131,8 @@ def sort_columns(rows: Rows, name: str) -> tuple[Array, ...]:
     """What orders the rows by a key of a connection; nothing for keys that are not known yet. `KeyError` for unsortable ones."""
     if name in NUMBERS:
         return (NUMBERS[name](rows),)
+    if name in BOOLEANS:
+        return (BOOLEANS[name](rows).astype(np.float64),)
     if name in TIMES:
         return (TIMES[name](rows),)
     if name in _TEXT_ORDERS:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from app.model.fields import CONNECTIONS
 from app.model.timestamps import parse_time
-from app.services.connection_columns import NUMBERS, TIMES, ports, sort_columns
+from app.services.connection_columns import BOOLEANS, NUMBERS, TIMES, ports, sort_columns
 from app.services.connections import Rows, columns
 from app.services.flow_mirror import FlowView
 from app.services.query_errors import BadRequest
@@ -187,7 +187,9 @@ def _number_mask(rows: Rows, name: str, wanted: Any) -> NDArray[np.bool_]:
     if CONNECTIONS[name].kind == "boolean":
         if not isinstance(wanted, bool):
             raise BadRequest(f"{name} is compared with true or false", name, ["true", "false"])
-        return np.zeros(len(rows), np.bool_)  # not known of any flow yet
+        if name not in BOOLEANS:
+            return np.zeros(len(rows), np.bool_)  # not known of any flow yet
+        return np.asarray(BOOLEANS[name](rows) == wanted)
     low, high = _bounds(name, wanted)
     if name not in NUMBERS:
         return np.zeros(len(rows), np.bool_)  # not known of any flow yet

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.model.layers import ENDINGS
-from app.services.connection_columns import ports
-from app.services.connections import Rows, ending, loss_percent
+from app.services.connection_columns import NUMBERS, ports
+from app.services.connection_rows import Rows, ending, loss_percent
+from app.services.connection_theme import QueryField
+from app.services.connection_themes import THEMES
 from app.services.connections import columns as connection_columns
 from app.services.flow_mirror import DIRECTIONS
 from app.wire.filter import Field, FieldSet
@@ -24,24 +26,6 @@ from app.wire.filter_facets import AddressFacet, EnumFacet, NumberFacet, TextFac
 from app.wire.filter_values import BYTES, COUNT, PLAIN
 
 Array = NDArray[Any]
-
-
-# (field, key of a connection, meaning, other names)
-TEXT_FIELDS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
-    ("application", "application", "whose traffic it is, or what it speaks", ("app",)),
-    ("category", "category", "kind of application", ()),
-    ("application_source", "application_source", "ndpi, content, port, protocol", ()),
-    ("detailed_protocol", "detailed_protocol", "application protocol and whose it is", ("app_protocol",)),
-    ("server", "server_name", "name the client asked for", ("server_name", "sni")),
-    ("server_name_source", "server_name_source", "tls, quic, dtls, http, ndpi", ()),
-    ("hostname", "hostname", "name of the remote end", ()),
-    ("hostname_source", "hostname_source", "who said that name", ()),
-    ("ja4", "ja4", "fingerprint of the client's hello", ()),
-    ("ja3", "ja3", "older fingerprint of the client's hello", ()),
-    ("tls_version", "tls_version", "version of TLS", ("tls",)),
-    ("alpn", "alpn", "protocols offered inside TLS or QUIC", ()),
-)
-FREE_TEXTS: Final = ("application", "server", "hostname")
 
 
 class QueryRows:
@@ -61,6 +45,8 @@ class QueryRows:
             return rows.flows[name]
         if side == "derived":
             return rows.derived[rest]
+        if side == "number":
+            return NUMBERS[rest](rows)
         if side == "text":
             return np.array(connection_columns(rows, [rest])[0], np.object_)
         if side == "state":
@@ -122,14 +108,15 @@ def connection_fields(interfaces: tuple[str, ...]) -> FieldSet:
         own.append(
             Field(f"{name}_recv", (NumberFacet(columns(f"remote.{name}"), units),), f"{name} to this machine's end")
         )
-    own += [*_states(), *_texts()]
+    own += [*_states(), *_themes()]
     taken = {name for known in own for name in (known.name, *known.aliases)}
     kept = [
         Field(known.name, known.facets, known.help, tuple(alias for alias in known.aliases if alias not in taken))
         for known in base.fields.values()
         if known.name not in taken
     ]
-    return FieldSet([*kept, *own], free=(*(known.name for known in base.free), *FREE_TEXTS))
+    free = (known.name for theme in THEMES for known in theme.query_texts if known.free)
+    return FieldSet([*kept, *own], free=(*(known.name for known in base.free), *free))
 
 
 def _states() -> list[Field]:
@@ -143,8 +130,18 @@ def _states() -> list[Field]:
     ]
 
 
-def _texts() -> list[Field]:
+def _themes() -> list[Field]:
+    """What the themes offer."""
     return [
-        Field(name, (TextFacet(columns(f"text.{key}")),), meaning, aliases)
-        for name, key, meaning, aliases in TEXT_FIELDS
+        *(_text(known) for theme in THEMES for known in theme.query_texts),
+        *(
+            Field(known.name, (NumberFacet(columns(f"number.{known.key}"), known.units),), known.help, known.aliases)
+            for theme in THEMES
+            for known in theme.query_numbers
+        ),
     ]
+
+
+def _text(known: QueryField) -> Field:
+    names = (f"text.{key}" for key in (known.key, *known.other_keys))
+    return Field(known.name, (TextFacet(columns(*names)),), known.help, known.aliases)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app.services.flow_facts import SAID_BY_CLIENT
 
 if TYPE_CHECKING:
-    from app.services.connections import Rows
+    from app.services.connection_rows import Rows
 
 
 def remote_names(rows: Rows) -> list[tuple[str | None, str | None]]:

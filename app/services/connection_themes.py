@@ -1,0 +1,10 @@
+"""The registry: one module for each theme of keys, one line here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.services import flow_keys
+from app.services.connection_theme import Theme
+
+THEMES: Final[tuple[Theme, ...]] = (flow_keys.THEME,)
