@@ -1,9 +1,9 @@
-# make run | test | bench | lint | clean – see README.md
+# make run | test | bench | lint | geoip-update | clean – see README.md
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run test bench lint clean
+.PHONY: run test bench lint geoip-update clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -51,6 +51,10 @@ lint: $(BIN)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# Fetches newer tables of countries, autonomous systems and makers of network cards (npm); nothing else ever does.
+geoip-update: $(BIN)/.installed-run
+	@$(AS_USER) $(BIN)/python -m app.enrich.update
 
 clean:
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis data/cache
