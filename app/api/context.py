@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from flask import current_app, request
 
+from app.model.timestamps import parse_time
 from app.services.house import House
 from app.services.query_errors import BadRequest
 
@@ -26,6 +27,27 @@ def whole_number(name: str, default: int, low: int, high: int) -> int:
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 20) or not low <= int(text) <= high:
         raise BadRequest(f"{name}={text[:40]!r} is not allowed", name, [f"a whole number {low}..{high}"])
     return int(text)
+
+
+def moment(name: str) -> int | None:
+    """A time from the query string, in ns. `BadRequest` names it."""
+    text = request.args.get(name)
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise BadRequest(str(error), name, ["RFC 3339, such as 2026-01-31T12:00:00Z", "seconds since 1970"]) from None
+
+
+def switch(name: str, default: bool = False) -> bool:
+    """`0` or `1` from the query string. `BadRequest` names it."""
+    text = request.args.get(name)
+    if not text:
+        return default
+    if text not in ("0", "1"):
+        raise BadRequest(f"{name}={text[:40]!r} is not allowed", name, ["0", "1"])
+    return text == "1"
 
 
 def only_arguments(*known: str) -> None:

@@ -1,15 +1,17 @@
-"""Exports: the packets still held, as a capture file."""
+"""Exports: connections, flows, DNS, TLS, HTTP, logins and alerts as files of rows; the packets still held as a capture file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import IO
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, jsonify, request
 
-from app.api.context import house, only_arguments, whole_number
+from app.api.context import house, moment, only_arguments, switch, whole_number
 from app.api.limits import limit
 from app.concurrency import run_blocking
+from app.services.export_sources import ExportRequest
+from app.services.exports import export, saved
 from app.services.packet_export import pcap_export
 from app.services.query_errors import BadRequest
 
@@ -17,23 +19,83 @@ blueprint = Blueprint("export", __name__)
 
 PIECE = 256 * 1024
 TYPES = {"pcap": "application/vnd.tcpdump.pcap", "pcapng": "application/x-pcapng"}
+ROW_ARGUMENTS = ("what", "schema", "q", "flow", "from", "to", "sort", "save")
+LAST_FLOW = (1 << 63) - 1
+
+
+@blueprint.get("/api/export")
+@blueprint.get("/api/export/csv")
+def csv() -> Response:
+    """Rows as CSV (a Zeek log with `schema=zeek`): `what` (connections), `q`, `flow`, `from`, `to`, `sort`, `schema`, `save`."""
+    return _rows("csv")
+
+
+@blueprint.get("/api/export/json")
+def json() -> Response:
+    """The same as one JSON list."""
+    return _rows("json")
+
+
+@blueprint.get("/api/export/ndjson")
+def ndjson() -> Response:
+    """The same as JSON lines."""
+    return _rows("ndjson")
 
 
 @blueprint.get("/api/export/pcap")
 def pcap() -> Response:
-    """Packets as pcap (or `format=pcapng`): `q`, `flow`. 404 with the reason where there are none."""
-    only_arguments("q", "flow", "format")
-    kind = request.args.get("format", "pcap")
+    """Packets as pcap (or `format=pcapng`): `q`, `flow`, `from`, `to`, `save`. 404 with the reason where there are none."""
+    only_arguments("q", "flow", "format", "from", "to", "save")
+    return _packets(request.args.get("format", "pcap"))
+
+
+@blueprint.get("/api/export/pcapng")
+def pcapng() -> Response:
+    """Packets as pcapng, with interface names."""
+    only_arguments("q", "flow", "from", "to", "save")
+    return _packets("pcapng")
+
+
+def _rows(form: str) -> Response:
+    only_arguments(*ROW_ARGUMENTS)
+    what, schema = request.args.get("what", "connections"), request.args.get("schema", "native")
+    wanted = ExportRequest(
+        request.args.get("q", ""), _flow(), moment("from"), moment("to"), request.args.get("sort", "")
+    )
+    save = switch("save")
+    limit("export")
+    made = export(house(), what, form, schema, wanted)
+    if save:
+        return _saved(made.file_name, made.pieces)
+    response = Response(made.pieces, content_type=made.content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{made.file_name}"'
+    return response
+
+
+def _packets(kind: str) -> Response:
     if kind not in TYPES:
         raise BadRequest(f"{kind[:40]!r} is no format", "format", list(TYPES))
-    flow = whole_number("flow", 0, 1, (1 << 63) - 1) or None
+    flow, first, last, save = _flow(), moment("from"), moment("to"), switch("save")
     limit("export")
-    file, size = pcap_export(house(), kind, request.args.get("q", ""), flow)
+    file, size = pcap_export(house(), kind, request.args.get("q", ""), flow, first, last)
+    name = f"netglass-packets.{kind}"
+    if save:
+        return _saved(name, _pieces(file))
     response = Response(_pieces(file), content_type=TYPES[kind])
     response.headers["Content-Length"] = str(size)
-    response.headers["Content-Disposition"] = f'attachment; filename="netglass-packets.{kind}"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.call_on_close(file.close)  # where the client left before the first piece
     return response
+
+
+def _saved(name: str, pieces: Iterator[bytes]) -> Response:
+    response = jsonify(saved(house().settings.export_dir, name, pieces))
+    response.status_code = 201
+    return response
+
+
+def _flow() -> int | None:
+    return whole_number("flow", 0, 1, LAST_FLOW) or None
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from app.api.context import house, only_arguments, whole_number
-from app.model.timestamps import parse_time
+from app.api.context import house, moment, only_arguments, whole_number
 from app.services.query_errors import BadRequest
 from app.services.shares import NOT_KNOWN, shares
 from app.services.statistics import stats
@@ -31,7 +30,7 @@ def points() -> Response:
     if not 0 < len(metrics) <= MAX_METRICS:
         raise BadRequest("metric names nothing", "metric", METRIC_NAMES)
     step = whole_number("step", 0, 0, 86_400) or None
-    return jsonify(timeseries(house().mirror, metrics, step, _time("from"), _time("to")))
+    return jsonify(timeseries(house().mirror, metrics, step, moment("from"), moment("to")))
 
 
 @blueprint.get("/api/pie_data")
@@ -43,13 +42,3 @@ def pie_data() -> Response:
     if by in NOT_KNOWN:
         response.headers["X-Empty-Because"] = NOT_KNOWN[by]
     return response
-
-
-def _time(name: str) -> int | None:
-    text = request.args.get(name)
-    if not text:
-        return None
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise BadRequest(str(error), name) from None

@@ -11,6 +11,7 @@ from typing import Final
 from app.model.connection_fields import CONNECTION_FIELDS
 from app.model.fact_fields import FACT_FIELDS
 from app.model.field import Field
+from app.model.flow_fields import FLOW_FIELDS
 from app.model.metric_fields import METRIC_FIELDS
 from app.model.packet_fields import PACKET_FIELDS
 
@@ -18,6 +19,7 @@ __all__ = [
     "CONNECTIONS",
     "CONNECTION_FIELDS",
     "FACT_FIELDS",
+    "FLOW_FIELDS",
     "LIVE_COLUMNS",
     "METRICS",
     "METRIC_FIELDS",

@@ -10,10 +10,11 @@ from typing import IO, Final
 
 from app.concurrency import run_blocking
 from app.model.errors import CommandError
+from app.model.timestamps import rfc3339
 from app.services.captures import GONE_CODES
 from app.services.house import House
 from app.services.query_errors import BadRequest, NotThere, Unavailable
-from app.wire.filter import QueryError, parse
+from app.wire.filter import Query, QueryError, parse
 from app.wire.filter_columns import packet_fields
 
 LIMIT_BYTES: Final = 1 << 30
@@ -24,22 +25,35 @@ EMPTY_BYTES: Final = {"pcap": 24}  # a file header and nothing more
 _running = threading.BoundedSemaphore(AT_ONCE)
 
 
-def pcap_export(house: House, kind: str, q: str, flow_id: int | None) -> tuple[IO[bytes], int]:
+def pcap_export(
+    house: House, kind: str, q: str, flow_id: int | None, first_ns: int | None = None, last_ns: int | None = None
+) -> tuple[IO[bytes], int]:
     """A file positioned at its start, and its size. `NotThere` says why there is nothing; `Unavailable` when the sensor is gone or
     too many exports run."""
     try:
-        parse(q, packet_fields(tuple(house.interface_names())))
+        query = parse(q, packet_fields(tuple(house.interface_names())))
     except QueryError as error:
         raise BadRequest(error.message, "q", error.allowed, error.position) from None
     if not _running.acquire(blocking=False):
         raise Unavailable(f"{AT_ONCE} exports are being made already; try again in a moment.", "busy")
     try:
-        return _spooled(house, kind, q, flow_id)
+        return _spooled(house, kind, with_time(query, first_ns, last_ns), flow_id)
     finally:
         _running.release()
 
 
+def with_time(query: Query, first_ns: int | None, last_ns: int | None) -> str:
+    """The query as text, and that the packet was captured between two times (both included)."""
+    times = [(sign, rfc3339(ns or 0)) for sign, ns in ((">=", first_ns), ("<=", last_ns))]
+    bounds = [f"time:{sign}{text}" for sign, text in times if text is not None]
+    condition = "" if query.condition is None else str(query.condition)
+    if not bounds or not condition:
+        return " ".join([condition, *bounds]).strip()
+    return " ".join([f"({condition})", *bounds])
+
+
 def _spooled(house: House, kind: str, q: str, flow_id: int | None) -> tuple[IO[bytes], int]:
+    house.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = tempfile.TemporaryFile(dir=house.settings.data_dir)  # noqa: SIM115 - the response closes it
     size = 0
     try:
