@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.dpi.dcerpc import recognize_dcerpc
 from app.dpi.dhcp import recognize_dhcp
+from app.dpi.dialogue import recognize_dialogue
 from app.dpi.ftp import recognize_ftp
+from app.dpi.head_protocols import recognize_rtsp, recognize_ssdp
 from app.dpi.http1 import recognize_http1
 from app.dpi.http2 import recognize_http2
 from app.dpi.imap import recognize_imap
 from app.dpi.inspector import Recognizer
+from app.dpi.irc import recognize_irc
+from app.dpi.kerberos import recognize_kerberos
+from app.dpi.ldap import recognize_ldap
 from app.dpi.mongodb import recognize_mongodb
 from app.dpi.mqtt import recognize_mqtt
 from app.dpi.mysql import recognize_mysql
@@ -22,20 +28,21 @@ from app.dpi.one_message import (
     recognize_bittorrent,
     recognize_openvpn,
     recognize_stun,
-    recognize_vnc,
     recognize_wireguard,
 )
 from app.dpi.pop3 import recognize_pop3
 from app.dpi.postgresql import recognize_postgresql
 from app.dpi.rdp import recognize_rdp
 from app.dpi.redis import recognize_redis
-from app.dpi.sip import recognize_rtsp, recognize_sip, recognize_ssdp
+from app.dpi.sip import recognize_sip
 from app.dpi.smb import recognize_smb
 from app.dpi.smtp import recognize_smtp
 from app.dpi.snmp import recognize_snmp
 from app.dpi.socks import recognize_socks
 from app.dpi.ssh import recognize_ssh
 from app.dpi.telnet import recognize_telnet
+from app.dpi.vnc import recognize_vnc
+from app.dpi.websocket import recognize_websocket
 
 TCP_RECOGNIZERS: Final[tuple[Recognizer, ...]] = (
     recognize_http1,
@@ -60,6 +67,12 @@ TCP_RECOGNIZERS: Final[tuple[Recognizer, ...]] = (
     recognize_vnc,
     recognize_stun,
     recognize_openvpn,
+    recognize_dcerpc,
+    recognize_kerberos,
+    recognize_ldap,
+    recognize_irc,
+    recognize_websocket,
+    recognize_dialogue,
 )
 UDP_RECOGNIZERS: Final[tuple[Recognizer, ...]] = (
     recognize_dhcp,
@@ -67,6 +80,8 @@ UDP_RECOGNIZERS: Final[tuple[Recognizer, ...]] = (
     recognize_ssdp,
     recognize_sip,
     recognize_snmp,
+    recognize_kerberos,
+    recognize_ldap,
     recognize_stun,
     recognize_wireguard,
     recognize_bittorrent,

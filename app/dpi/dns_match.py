@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from app.dpi.dns_message import Message, Question
 from app.dpi.dns_text import rcode_name
-from app.dpi.facts import DnsAnswer, DnsTransaction
+from app.dpi.facts import Action, DnsAnswer, DnsTransaction
 from app.dpi.inspector import RESPONDER, FlowContext
 
 MAX_PENDING: Final = 64  # queries of one flow that wait; the oldest is given up for the next
@@ -82,6 +82,9 @@ class Transactions:
         self._group = group
         self._pending: dict[Key, DnsTransaction] = {}
         self._answered: dict[Key, int] = {}  # when
+        self._said: dict[
+            Key, tuple[str, str]
+        ] = {}  # what the first answers to addresses said, for plain DNS: code and addresses, TTLs
 
     def message(self, direction: int, message: Message, ts: int) -> None:
         """Take a message that `direction` sent at `ts` (ns)."""
@@ -121,6 +124,7 @@ class Transactions:
             self._flow.sink(self._pending.pop(key))
         self._pending[key] = self._record(direction, message, question, ts)
         self._answered.pop(key, None)
+        self._said.pop(key, None)
         if len(self._pending) > MAX_PENDING:
             self._flow.sink(self._pending.pop(next(iter(self._pending))))
         self._group_ask(direction, key)
@@ -143,8 +147,9 @@ class Transactions:
             if self._end_group(group_key, message, answers, ts, server):
                 return
         if key in self._answered:
+            self._compare(direction, key, message, answers, ts)
             return
-        self._remember(key, ts)
+        self._remember(key, ts, message, answers)
         record = self._record(1 - direction, message, question, ts)
         _complete(record, message, answers, None)
         self._flow.sink(record)
@@ -158,7 +163,7 @@ class Transactions:
         if server:
             record.server = server
         if self._kind != "mdns":
-            self._remember(key, ts)
+            self._remember(key, ts, message, answers)
         self._flow.sink(record)
         return True
 
@@ -190,17 +195,31 @@ class Transactions:
         ended = [asker.answered(asked, message, answers, ts, server) for asker, asked in self._group.take(key, server)]
         return any(ended)
 
-    def _remember(self, key: Key, ts: int) -> None:
+    def _remember(self, key: Key, ts: int, message: Message, answers: list[DnsAnswer]) -> None:
         self._answered.pop(key, None)
         self._answered[key] = ts
         if len(self._answered) > MAX_ANSWERED:
-            del self._answered[next(iter(self._answered))]
+            oldest = next(iter(self._answered))
+            del self._answered[oldest]
+            self._said.pop(oldest, None)
+        if self._kind == "dns" and key.type in ("A", "AAAA", "CNAME", "MX", "NS"):
+            self._said[key] = _what_is_said(message, answers)
+
+    def _compare(self, direction: int, key: Key, message: Message, answers: list[DnsAnswer], ts: int) -> None:
+        """Another answer to a question that was answered: a repetition says the same, a forged one does not."""
+        before = self._said.get(key)
+        now = _what_is_said(message, answers)
+        if before is None or before[0] == now[0]:
+            return
+        details = {"first": before[0], "second": now[0], "first_ttl": before[1], "second_ttl": now[1], "type": key.type}
+        self._flow.sink(Action(self._flow.flow_id, ts, "dns", "second_answer", key.name, direction, details))
 
     def _give_up(self, ts: int) -> None:
         for key, since in _oldest(self._answered):
             if ts - since <= TIMEOUT_NS:
                 break
             del self._answered[key]
+            self._said.pop(key, None)
         for key, record in _oldest(self._pending):
             if ts - record.ts <= TIMEOUT_NS:
                 break
@@ -233,6 +252,12 @@ def _complete(record: DnsTransaction, message: Message, answers: list[DnsAnswer]
     record.edns |= message.edns
     record.authoritative = message.authoritative
     record.truncated = message.truncated
+
+
+def _what_is_said(message: Message, answers: list[DnsAnswer]) -> tuple[str, str]:
+    """Code and sorted values of an answer, and its TTLs, in few characters."""
+    values = sorted(answer.value for answer in answers)[:8]
+    return " ".join((rcode_name(message.rcode), *values))[:256], " ".join(str(answer.ttl) for answer in answers[:8])
 
 
 def _key(direction: int, message: Message, question: Question) -> Key:

@@ -135,6 +135,52 @@ class HostName:
     mac: str | None = None
 
 
+@dataclass(slots=True)
+class LoginAttempt:
+    """A login whose password does not travel readable: NTLM, Kerberos, digests, challenges. Beside `CleartextLogin`, for those who count attempts."""
+
+    flow_id: int
+    ts: int
+    protocol: str  # smb, kerberos, sip, vnc, ldap …
+    username: str | None
+    succeeded: bool | None  # None: nobody saw the outcome
+    reason: str = ""  # what the server said, in the protocol's own word
+
+
+@dataclass(slots=True)
+class Action:
+    """One step of a conversation that detectors want to know: a share opened, an interface called, a ticket asked for, a mail sent."""
+
+    flow_id: int
+    ts: int
+    protocol: str  # smb, dcerpc, kerberos, ldap, ftp, smtp, irc, sip, tls, dns, shell, websocket …
+    name: str  # what was done: tree_connect, call, tgs_req, port …
+    subject: str = ""  # to what: a path, an interface and its operation, a name
+    sender: int = 0  # 0 the originator, 1 the responder
+    details: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class HttpMessage:
+    """The head and the first bytes of the body of one HTTP/1 message. Only passed on, never kept: it may hold secrets."""
+
+    flow_id: int
+    ts: int
+    sender: int  # 0 the originator, 1 the responder
+    request: HttpTransaction | None  # the request, or the one that is answered
+    head: bytes = field(repr=False)  # start line and fields as sent but for credentials, at most 16 KiB
+    body: bytes = field(repr=False)  # at most 4 KiB, without chunk framing, still encoded as the fields say
+
+
 Fact = Union[  # noqa: UP007 – evaluated at run time on Python 3.10 too, and read by tests
-    DnsTransaction, TlsClientHello, TlsServerHello, HttpTransaction, Recognized, CleartextLogin, HostName
+    DnsTransaction,
+    TlsClientHello,
+    TlsServerHello,
+    HttpTransaction,
+    Recognized,
+    CleartextLogin,
+    HostName,
+    LoginAttempt,
+    Action,
+    HttpMessage,
 ]

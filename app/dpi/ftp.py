@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from app.dpi.facts import Action
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.printable import printable
 from app.dpi.protocol_inspector import LineInspector, on_port
 
 _GREETING: Final = re.compile(rb"220[ -][^\0]{0,500}")
 _SAYS_FTP: Final = re.compile(rb"220[ -][^\r\n]{0,200}\b(?:s?ftpd?|filezilla|vsftpd|proftpd)\b", re.IGNORECASE)
 _COMMAND: Final = re.compile(rb"(?:USER [^\r\n]{1,200}|AUTH (?:TLS|SSL)|FEAT|SYST|OPTS UTF8 ON)\r?\n", re.IGNORECASE)
 PORTS: Final = (21, 2121)
+_ADDRESS: Final = re.compile(rb"([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3})")
+_EXTENDED: Final = re.compile(rb"\|[12]\|([0-9A-Fa-f.:]{3,45})\|([0-9]{1,5})\|")
+_TOLD: Final = frozenset((b"STOR", b"STOU", b"APPE", b"RETR", b"SITE", b"DELE"))
+_ACTIONS: Final = 200
 
 
 class FtpInspector(LineInspector):
@@ -24,6 +30,7 @@ class FtpInspector(LineInspector):
         self._user: bytes | None = None
         self._password_sent = False
         self._tls_asked = False
+        self._actions = 0
 
     def line(self, direction: int, line: bytes, ts: int) -> bool:
         """A command or a reply; the originator is the client."""
@@ -39,7 +46,27 @@ class FtpInspector(LineInspector):
             self._tls_asked = True
         elif command == b"CLNT":
             self.note("client", argument)
+        elif command in (b"PORT", b"EPRT"):
+            self._data_address(command, argument, ts)
+        elif command in _TOLD:
+            self._act(ts, command.decode("ascii").lower(), printable(argument.strip()))
         return MORE
+
+    def _data_address(self, command: bytes, argument: bytes, ts: int) -> None:
+        """Where the server shall connect to (RFC 959 section 4.1.2, RFC 2428)."""
+        if command == b"PORT":
+            found = _ADDRESS.match(argument)
+            numbers = [int(part) for part in found.groups()] if found else []
+            if numbers and max(numbers) <= 255:
+                address = ".".join(str(part) for part in numbers[:4])
+                self._act(ts, "port", address, port=str(numbers[4] << 8 | numbers[5]))
+        elif found := _EXTENDED.match(argument):
+            self._act(ts, "port", found[1].decode("ascii"), port=found[2].decode("ascii"))
+
+    def _act(self, ts: int, name: str, subject: str, **details: str) -> None:
+        self._actions += 1
+        if self._actions <= _ACTIONS:
+            self.flow.sink(Action(self.flow.flow_id, ts, "ftp", name, subject, 0, details))
 
     def _reply(self, code: bytes, line: bytes, ts: int) -> bool:
         if line[3:4] == b"-" and code != b"220":

@@ -16,6 +16,7 @@ from typing import Final
 
 from app.dpi.facts import HttpTransaction
 from app.dpi.http1_body import Body, Sink
+from app.dpi.http1_content import MessageContent
 from app.dpi.http1_message import METHODS, Head, body_of
 from app.dpi.http1_stream import GO_ON, HOLD, STOP, Http1Stream
 from app.dpi.http_facts import HttpTeller
@@ -62,6 +63,9 @@ class Http1Inspector:
         self._streams = (Http1Stream(partial(self._head, 0)), Http1Stream(partial(self._head, 1)))
         self._pending: deque[_Request] = deque()
         self._orphans: deque[tuple[Head, int]] = deque(maxlen=_ORPHANS)
+        self._contents = (MessageContent(flow, 0), MessageContent(flow, 1))
+        for stream, content in zip(self._streams, self._contents, strict=True):
+            stream.body_ended = content.end
         self._teller = HttpTeller(flow)
         self._over = False
         sink = flow.notes.get("http.body")
@@ -105,6 +109,8 @@ class Http1Inspector:
             stream.forget()
             if head is not None:
                 self._begun(stream, head)
+        for content in self._contents:
+            content.end()
         while self._pending:
             self._teller.tell(self._pending.popleft().told, None)
         rest = {direction: bytes(stream.held) for direction, stream in enumerate(self._streams) if stream.held}
@@ -114,49 +120,54 @@ class Http1Inspector:
     def _begun(self, stream: Http1Stream, head: Head) -> None:
         """A request whose head never came to its end."""
         if head.method is not None:
-            self._pending.append(self._request_of(head, stream.first_ts))
+            request = self._request_of(head, stream.first_ts)
+            self._pending.append(request)
+            content = self._contents[self._streams.index(stream)]
+            content.begin(head, request.told, stream.first_ts, has_body=False)
 
     def _head(self, direction: int, head: Head, ts: int) -> tuple[Body | None, str]:
         """A head is complete: what its body is, and how the stream goes on."""
         self._teller.recognized(ts, head.version)
+        request: HttpTransaction | None
         if head.method is not None:
-            body, then = self._request(head, ts)
+            request, body, then = self._request(head, ts)
         else:
-            body, then = self._response(direction, head, ts)
-        self._streams[direction].body_sink = self._sink_for(direction, head) if body and self._body_sink else None
+            request, body, then = self._response(direction, head, ts)
+        self._contents[direction].begin(head, request, ts, body is not None)
+        self._streams[direction].body_sink = self._sink_for(direction, head) if body else None
         return body, then
 
-    def _request(self, head: Head, ts: int) -> tuple[Body | None, str]:
+    def _request(self, head: Head, ts: int) -> tuple[HttpTransaction, Body | None, str]:
         request = self._request_of(head, ts)
         while self._orphans:  # this request was held up by a hole while its response came
             response, response_ts = self._orphans.popleft()
             if response_ts >= ts:
                 self._teller.tell(request.told, response, response_ts)
-                return body_of(head, None), STOP if self._switched(request, response) else GO_ON
+                return request.told, body_of(head, None), STOP if self._switched(request, response) else GO_ON
         self._pending.append(request)
         if len(self._pending) > _PENDING:
             self._teller.tell(self._pending.popleft().told, None)
-        return body_of(head, None), HOLD if request.switches else GO_ON
+        return request.told, body_of(head, None), HOLD if request.switches else GO_ON
 
-    def _response(self, direction: int, head: Head, ts: int) -> tuple[Body | None, str]:
+    def _response(self, direction: int, head: Head, ts: int) -> tuple[HttpTransaction | None, Body | None, str]:
         status = head.status or 0
         stream = self._streams[direction]
         if 100 <= status < 200 and status != 101:
-            return None, GO_ON
+            return None, None, GO_ON
         if stream.uncertain:  # responses may be missing: clients that do not pipeline have one request open, the newest
             stream.uncertain = False
             while len(self._pending) > 1:
                 self._teller.tell(self._pending.popleft().told, None)
         if not self._pending:
             self._orphans.append((head, ts))
-            return body_of(head, None), GO_ON
+            return None, body_of(head, None), GO_ON
         request = self._pending.popleft()
         self._teller.tell(request.told, head, ts)
         if self._switched(request, head):
-            return None, STOP
+            return request.told, None, STOP
         if request.switches:
             self._streams[1 - direction].release(ts)
-        return body_of(head, request.method), GO_ON
+        return request.told, body_of(head, request.method), GO_ON
 
     def _switched(self, request: _Request, response: Head) -> bool:
         """Whether the connection is another protocol's from here on; leaves a note of it."""
@@ -175,13 +186,24 @@ class Http1Inspector:
         )
 
     def _sink_for(self, direction: int, head: Head) -> Sink:
-        wanted = self._body_sink
-        assert wanted is not None
+        wanted, content, stream = self._body_sink, self._contents[direction], self._streams[direction]
+        if wanted is None:
+
+            def first_bytes(data: bytes) -> None:
+                if not content.take(data):
+                    stream.body_sink = None  # the rest may be passed over
+
+            return first_bytes
         kind = BodyKind(
             printable(head.fields.get(b"content-type", b"")),
             printable(head.fields.get(b"content-encoding", b"").lower()),
         )
-        return lambda data: wanted(direction, data, kind)
+
+        def all_bytes(data: bytes) -> None:
+            content.take(data)
+            wanted(direction, data, kind)
+
+        return all_bytes
 
 
 def recognize_http1(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:

@@ -28,6 +28,7 @@ _BROKEN_VERSION: Final = re.compile(rb"H(?:T(?:T(?:P(?:/(?:[0-9]\.?)?)?)?)?)?") 
 _METHOD: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")
 _VERSION: Final = re.compile(rb"HTTP/([0-9]\.[0-9])")
 _STATUS_LINE: Final = re.compile(rb"HTTP/([0-9]\.[0-9])[ \t]+([0-9]{3})(?![0-9])")
+RAW_LIMIT: Final = 16 << 10
 _VALUE_LIMIT: Final = 8192  # a value in several lines grows no longer than this and one line
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
@@ -41,6 +42,7 @@ class Head:
     target: bytes = b""
     status: int | None = None
     fields: dict[bytes, bytes] = field(default_factory=dict)  # lower-case names; the first value of each
+    raw: bytes = b""  # as sent, at most RAW_LIMIT
 
 
 def request_line(line: bytes) -> Head | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from app.dpi.http1_body import Body, Sink
-from app.dpi.http1_message import Head, read_fields, start_line
+from app.dpi.http1_message import RAW_LIMIT, Head, read_fields, start_line
 
 HEAD_LIMIT: Final = 64 << 10
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
@@ -42,6 +42,7 @@ class Http1Stream:
         "_on_head",
         "_passed",
         "_searched",
+        "body_ended",
         "body_sink",
         "cut_head",
         "first_ts",
@@ -62,6 +63,7 @@ class Http1Stream:
         self._passed = 0  # bytes passed over since then
         self.held: bytearray | None = None  # bytes that wait for the owner's decision
         self.body_sink: Sink | None = None
+        self.body_ended: Callable[[], None] | None = None
         self.messages = 0
         self._holes = 0
         self.cut_head: Head | None = None  # a head that a hole cut off
@@ -132,6 +134,8 @@ class Http1Stream:
 
     def _after_body(self) -> None:
         assert self._body is not None
+        if self.body_ended is not None and (self._body.done or self._body.lost):
+            self.body_ended()
         if self._body.lost:
             self._body = None
             self._lose()
@@ -190,7 +194,8 @@ class Http1Stream:
     def _parsed(self, end: int) -> Head | None:
         lines = bytes(self._buffer[:end]).split(b"\n")
         head = start_line(lines[0])
-        if head is not None and len(lines) > 1:
+        if head is not None:
+            head.raw = bytes(self._buffer[: min(end, RAW_LIMIT)])
             read_fields(head, lines[1:])
         return head
 

@@ -1,4 +1,4 @@
-"""Protocols that one message gives away: STUN, BitTorrent, WireGuard, OpenVPN, VNC."""
+"""Protocols that one message gives away: STUN, BitTorrent, WireGuard, OpenVPN."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from app.dpi.protocol_inspector import ProtocolInspector, on_port
 _STUN_COOKIE: Final = b"\x21\x12\xa4\x42"
 _HANDSHAKE: Final = b"\x13BitTorrent protocol"
 _DHT: Final = re.compile(rb"d1:[arq](?:d2:id20:|1:q|[0-9]{1,2}:)|d1:rd2:id20:|d1:ad2:id20:")
-_RFB: Final = re.compile(rb"RFB ([0-9]{3}\.[0-9]{3})\n")
 _OPENVPN_RESETS: Final = {0x38: "client", 0x40: "server", 0x50: "client"}  # P_CONTROL_HARD_RESET_*_V2 and V3 with key 0
 _WIREGUARD: Final = {1: 148, 2: 92, 3: 64}  # lengths of initiation, response, cookie reply
 
@@ -63,11 +62,6 @@ def _bittorrent(inspector: ProtocolInspector, data: bytes) -> None:
         inspector.note("peer", data[48:56])
 
 
-def _vnc(inspector: ProtocolInspector, data: bytes) -> None:
-    found = _RFB.match(data)
-    inspector.note("version", found[1] if found else b"")
-
-
 def recognize_stun(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """The magic cookie, and a length that fits (RFC 8489 section 5)."""
     if len(data) < 20 or data[4:8] != _STUN_COOKIE or data[0] & 0xC0:
@@ -111,8 +105,3 @@ def recognize_openvpn(flow: FlowContext, direction: int, data: bytes) -> Inspect
         86,
     )  # digests of 16 to 64 bytes, with acknowledgements or none
     return OneMessageInspector(flow, "openvpn", _nothing) if plain or keyed else None
-
-
-def recognize_vnc(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
-    """The version message of RFB (RFC 6143 section 7.1.1)."""
-    return OneMessageInspector(flow, "vnc", _vnc, 12) if flow.protocol == 6 and _RFB.match(data) else None

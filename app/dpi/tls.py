@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.dpi.facts import TlsServerHello
+from app.dpi.facts import Action, TlsServerHello
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.tls_handshake import CLIENT_HELLO, SERVER_HELLO, TYPES, Handshake
 from app.dpi.tls_hello import parse_ssl2_client_hello
@@ -45,12 +45,13 @@ class _Stream:
 class TlsInspector:
     """One TCP connection that speaks TLS from its first byte, or from where another inspector saw STARTTLS."""
 
-    __slots__ = ("_flow", "_handshake", "_streams")
+    __slots__ = ("_flow", "_handshake", "_heartbeats", "_streams")
 
     def __init__(self, flow: FlowContext) -> None:
         self._flow = flow
         self._handshake = Handshake(flow, "tls")
         self._streams = (_Stream(), _Stream())
+        self._heartbeats = 0
 
     def data(self, direction: int, data: bytes, ts: int) -> bool:
         """The next bytes of one direction."""
@@ -78,7 +79,9 @@ class TlsInspector:
 
     def _verdict(self) -> bool:
         handshake, (a, b) = self._handshake, self._streams
-        if handshake.over or (a.ended and b.ended) or max(a.idle, b.idle) > _MAX_IDLE:
+        # where heartbeats were offered, what follows the hellos in the clear is read on (CVE-2014-0160)
+        over = handshake.over and not (handshake.heartbeats and max(a.total, b.total) < _MAX_HELD)
+        if over or (a.ended and b.ended) or max(a.idle, b.idle) > _MAX_IDLE:
             handshake.end()
             return DONE
         return MORE
@@ -107,6 +110,8 @@ class TlsInspector:
                 self._read_messages(stream, direction, ts)
             elif kind == _CHANGE_CIPHER_SPEC:
                 self._change_cipher(stream, direction)
+            elif kind == _HEARTBEAT:
+                self._heartbeat(direction, bytes(records[at + 5 : at + 8]), length, ts)
             at = end
         if at:
             del records[:at]
@@ -143,6 +148,16 @@ class TlsInspector:
             stream.end()
         elif handshake.finished:
             stream.end()
+
+    def _heartbeat(self, direction: int, head: bytes, length: int, ts: int) -> None:
+        """A heartbeat in the clear (RFC 6520): one that claims more payload than its record holds reads the other side's memory."""
+        self._heartbeats += 1
+        if len(head) < 3 or head[0] not in (1, 2) or self._heartbeats > 64:
+            return
+        claimed = int.from_bytes(head[1:3], "big")
+        name = "heartbeat" if claimed + 3 <= length else "heartbeat_overread"
+        details = {"kind": "request" if head[0] == 1 else "response", "claimed": str(claimed), "record": str(length)}
+        self._flow.sink(Action(self._flow.flow_id, ts, "tls", name, "", direction, details))
 
     def _ssl2(self, stream: _Stream, direction: int, ts: int) -> None:
         """The first record in the form of SSL 2.0 (RFC 6101 appendix E): two bytes of length, then the message."""

@@ -25,6 +25,7 @@ from app.dpi.tls_hello import (
 CLIENT_HELLO: Final = 1
 SERVER_HELLO: Final = 2
 CERTIFICATE: Final = 11
+_HEARTBEAT: Final = 15  # extension
 _MAX_HELLOS: Final = 8  # told of one connection: one, two with a retry, a few with renegotiations
 _BEHIND_CERTIFICATE: Final = frozenset((4, 12, 13, 14, 16, 20))  # where one of these comes, no certificate will
 TYPES: Final = frozenset((0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67, 254))
@@ -42,6 +43,7 @@ class Handshake:
         "_transport",
         "client",
         "finished",
+        "heartbeats",
         "quic_version",
         "repeats",
         "retried",
@@ -55,6 +57,7 @@ class Handshake:
         self._retry: TlsServerHello | None = None
         self._hellos = 0
         self.client: int | None = None  # the direction that sent a ClientHello
+        self.heartbeats = False  # the client offered them (RFC 6520)
         self.retried = False  # a HelloRetryRequest was seen
         self.repeats = False  # the next ClientHello is one that was told already
         self.finished = False  # the server's answer was told, nothing more will be
@@ -85,6 +88,7 @@ class Handshake:
     def client_hello(self, direction: int, hello: ClientHello, ts: int) -> None:
         """Tell a ClientHello."""
         self.client = direction
+        self.heartbeats = _HEARTBEAT in hello.extensions
         self._asked = ts
         if self.repeats:
             self.repeats = False

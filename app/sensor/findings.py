@@ -76,7 +76,7 @@ class Findings:
             flow.protocol = fact.protocol
         elif isinstance(fact, CleartextLogin):
             self._keep(self.logins, fact)
-        else:
+        elif isinstance(fact, HostName):
             self._keep(self.hosts, fact)
 
     def application(self, flow_id: int, application: Application) -> None:

@@ -101,6 +101,7 @@ class Inspection:
         self.bytes_read = 0
         self.flows_passed_over = 0  # begun while there was no time or room for them
         self.flows_let_go = 0  # while they could have said more, for others
+        self.current: FlowContext | None = None  # the flow whose bytes are being read: facts that are told are of it
         self.failures = 0  # inspectors that raised: a defect, but never the end of the capture
         self.next_tick()
 
@@ -152,6 +153,7 @@ class Inspection:
                 if len(self._flows) >= self._most_flows:
                     self._let_go(ts)
                 flow = self._begin(flow_id, slot, rows[k], direction)
+            self.current = flow.context
             if (
                 flow.skipping is not None
                 and not flags & (SYN | FIN)
@@ -181,6 +183,7 @@ class Inspection:
         flow = self._flows.pop(flow_id, None)
         if flow is None:
             return
+        self.current = flow.context
         flow.slot = -1  # the row may belong to another flow by now
         try:
             for stream in flow.streams or ():
