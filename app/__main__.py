@@ -45,8 +45,21 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     monitor = commands.add_parser("monitor", help="watch in the terminal")
-    monitor.add_argument("-i", "--interface", help="interface to watch; default: the default route's")
-    monitor.add_argument("--mode", choices=("compact", "detailed", "minimal"), default="compact")
+    monitor.add_argument("-i", "--interface", metavar="IFACE", help="interface, several with commas, or any")
+    monitor.add_argument("-f", "--filter", metavar="BPF", help="capture filter in libpcap's language")
+    monitor.add_argument("--preset", choices=("all", "tcp", "udp", "icmp", "http", "dns"), help="a ready-made filter")
+    monitor.add_argument("-m", "--mode", choices=("compact", "detailed", "minimal"), help="default: compact")
+    monitor.add_argument("-r", "--read", metavar="FILE", help="read a capture file instead; - for standard input")
+    monitor.add_argument("-c", "--count", type=_count, metavar="COUNT", help="end after this many packets")
+    monitor.add_argument("-d", "--duration", type=_seconds, metavar="SECONDS", help="end after this time")
+    monitor.add_argument(
+        "--stats-interval", type=_seconds, default=5.0, metavar="SECONDS", help="between two LIVE STATS (5)"
+    )
+    color = monitor.add_mutually_exclusive_group()
+    color.add_argument("--no-color", action="store_true", help="no colours; so does NO_COLOR")
+    color.add_argument("--color", action="store_true", help="colours also where the output is no terminal")
+    monitor.add_argument("--json", action="store_true", help="one JSON object a packet and line")
+    monitor.add_argument("--top", action="store_true", help="full screen: connections by rate")
 
     capture = commands.add_parser("capture", help="capture packets to a file")
     capture.add_argument(

@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from app.capture.command import Opened, Request, Stop
+from app.capture.command import Request
+from app.capture.opening import Opened, Stop
 from app.capture.output_file import OutputFile
 from app.capture.pcap_writer import PcapngWriter, PcapWriter, Writer
 from app.capture.source import Source

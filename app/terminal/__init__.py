@@ -1,0 +1,1 @@
+"""Terminal mode: the same engine without a browser."""

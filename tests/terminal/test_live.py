@@ -1,0 +1,155 @@
+"""On a real terminal (tmux) and on a real interface: the dialogue typed in, the screen read back, and every packet of a fast sender counted."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import netns
+from bench.netns import RECEIVER_END, SENDER_END
+from bench.profiles import imix
+from bench.traffic import write
+
+PROJECT = Path(__file__).parents[2]
+FTP = PROJECT / "tests" / "data" / "captures" / "app-ftp-ipv4.pcap"
+MISSING = [tool for tool in ("ip", "tcpreplay", "tmux") if shutil.which(tool) is None]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
+]
+
+
+@pytest.fixture
+def pair():
+    with netns.pair() as made:
+        yield made
+
+
+class Terminal:
+    """A tmux server of its own, 100 × 40."""
+
+    def __init__(self, namespace, width=100, height=40):
+        self.name = f"netglass-test-{os.getpid()}"
+        self._tmux("new-session", "-d", "-x", str(width), "-y", str(height), f"ip netns exec {namespace} env -i PATH=$PATH HOME=$HOME LANG=C.UTF-8 TERM=screen PS1=ready bash --norc")  # fmt: skip
+        self._tmux("set-option", "-g", "history-limit", "5000")
+
+    def _tmux(self, *arguments):
+        command = ["tmux", "-u", "-L", self.name, "-f", "/dev/null", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def type(self, *keys):
+        self._tmux("send-keys", *keys)
+
+    def screen(self, history=False):
+        return self._tmux("capture-pane", "-p", "-J", *(["-S", "-500"] if history else []))
+
+    def wait(self, text, seconds=30):
+        end = time.monotonic() + seconds
+        while text not in (seen := self.screen(history=True)):
+            assert time.monotonic() < end, f"{text!r} did not come:\n{seen}"
+            time.sleep(0.05)
+        return seen
+
+    def close(self):
+        subprocess.run(["tmux", "-L", self.name, "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def terminal(pair):
+    made = Terminal(pair.receiver)
+    made.type(f"cd {PROJECT}", "Enter")
+    yield made
+    made.close()
+
+
+def replay(pair, file, *rate):
+    command = ["tcpreplay", "-i", SENDER_END, "--preload-pcap", *rate, str(file)]
+    said = subprocess.run(pair.inside(pair.sender, command), check=True, capture_output=True, text=True).stdout
+    return int(re.search(r"Successful packets:\s+(\d+)", said)[1])
+
+
+def test_the_dialogue_and_a_capture(pair, terminal):
+    terminal.type(f"{sys.executable} -m app monitor", "Enter")
+    terminal.wait("blank = all]:")
+    terminal.type("nosuch", "Enter")
+    terminal.wait("nosuch is not among them")
+    terminal.type(RECEIVER_END, "Enter")
+    terminal.wait("Filter [1-7")
+    terminal.type("7", "Enter")
+    terminal.wait("Capture filter:")
+    terminal.type("tcp porx", "Enter")
+    terminal.wait("at column 5: porx")
+    terminal.type("tcp port 21", "Enter")
+    terminal.wait("Display [1-3")
+    terminal.type("3", "Enter")
+    terminal.wait(f"Watching {RECEIVER_END}")
+    time.sleep(0.5)
+    replay(pair, FTP, "-t")
+    terminal.wait("] TCP")
+    terminal.wait("LIVE STATS")
+    terminal.type("C-c")
+    seen = terminal.wait("Top connections")
+    assert "FINAL STATISTICS" in seen
+    assert re.search(r"Packets: +\d+", seen)
+    assert "Traceback" not in seen
+
+
+def test_the_full_screen(pair, terminal):
+    terminal.type(f"{sys.executable} -m app monitor --top -i {RECEIVER_END}", "Enter")
+    terminal.wait("q quit")
+    replay(pair, FTP, "-p", "20")
+    seen = terminal.wait("flows · sorted by rate")
+    assert "PROTO" in seen
+    terminal.type("/")
+    terminal.type("nothing like it")
+    terminal.wait("0 of ")
+    terminal.type("Escape")
+    terminal.type("q")
+    terminal.wait(" packets, ")
+    assert "ready" in terminal.screen()
+
+
+def test_every_packet_of_a_fast_sender_is_counted(pair, tmp_path):
+    count = 400_000
+    file = tmp_path / "mix.pcap"
+    write(imix(count), file)
+    command = [sys.executable, "-m", "app", "monitor", "-i", RECEIVER_END, "-m", "compact", "--stats-interval", "1"]
+    process = subprocess.Popen(
+        pair.inside(pair.receiver, command), cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert "Watching" in process.stderr.readline()
+    time.sleep(0.5)
+    sent = replay(pair, file, "--pps", "200000")
+    time.sleep(1.0)
+    process.terminate()
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    seen = int(re.search(r"Packets:  ([\d,]+)", out)[1].replace(",", ""))
+    dropped = re.search(r"Not seen:.*?([\d,]+) packets dropped", out)
+    dropped = int(dropped[1].replace(",", "")) if dropped else 0
+    assert seen + dropped == sent
+    printed = sum(line.startswith("[") for line in out.splitlines())
+    not_printed = re.search(r"([\d,]+) packets counted but not printed", out[out.index("FINAL") :])
+    assert printed + int(not_printed[1].replace(",", "")) == seen
+
+
+def test_json_lines_are_whole(pair):
+    command = [sys.executable, "-m", "app", "monitor", "-i", RECEIVER_END, "--json", "-c", "20", "-d", "20"]
+    process = subprocess.Popen(
+        pair.inside(pair.receiver, command), cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert "Watching" in process.stderr.readline()
+    time.sleep(0.5)
+    replay(pair, FTP, "-t")
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    packets = [json.loads(line) for line in out.splitlines()]
+    assert len(packets) == 20
+    assert {packet["interface"] for packet in packets} == {RECEIVER_END}
