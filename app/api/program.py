@@ -8,7 +8,15 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from app.api.context import house, json_object, only_arguments
-from app.model.fields import CONNECTION_FIELDS, FACT_FIELDS, FLOW_FIELDS, METRIC_FIELDS, PACKET_FIELDS, explanation
+from app.model.fields import (
+    ALERT_FIELDS,
+    CONNECTION_FIELDS,
+    FACT_FIELDS,
+    FLOW_FIELDS,
+    METRIC_FIELDS,
+    PACKET_FIELDS,
+    explanation,
+)
 from app.security.caller import caller_name
 from app.services.query_errors import BadRequest
 from app.services.settings_view import settings_view
@@ -28,7 +36,7 @@ def alive() -> Response:
 def explanations() -> Response:
     """An explanation of every metric shown anywhere."""
     only_arguments()
-    fields = (*FACT_FIELDS, *PACKET_FIELDS, *FLOW_FIELDS, *METRIC_FIELDS, *CONNECTION_FIELDS)
+    fields = (*ALERT_FIELDS, *FACT_FIELDS, *PACKET_FIELDS, *FLOW_FIELDS, *METRIC_FIELDS, *CONNECTION_FIELDS)
     return jsonify({field.name: explanation(field) for field in fields})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.model.alert_fields import ALERT_FIELDS
 from app.model.connection_fields import CONNECTION_FIELDS
 from app.model.fact_fields import FACT_FIELDS
 from app.model.field import Field
@@ -16,6 +17,7 @@ from app.model.metric_fields import METRIC_FIELDS
 from app.model.packet_fields import PACKET_FIELDS
 
 __all__ = [
+    "ALERT_FIELDS",
     "CONNECTIONS",
     "CONNECTION_FIELDS",
     "FACT_FIELDS",

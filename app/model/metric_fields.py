@@ -158,6 +158,13 @@ METRIC_FIELDS: Final[tuple[Field, ...]] = (
         "Findings lost",
         "DNS, TLS, HTTP and other findings that came faster than they could be told of.",
     ),
+    _f("alerts_malformed", "integer", "Alerts malformed", "Alerts that made no sense and were left out."),
+    _f(
+        "alerts_lost",
+        "integer",
+        "Alerts lost",
+        "Alerts that could not be kept: too many of one rule in a minute, or too many in all.",
+    ),
     _f("facts_malformed", "integer", "Findings malformed", "Findings that made no sense and were left out."),
     _f(
         "inspection_failures",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.capture.pcap_file import open_file
 from app.capture.source import Source
+from app.detect.engine import Engine
 from app.dpi.ndpi_client import NdpiClient
 from app.model.errors import CaptureError
 from app.sensor.document import capture_document, capture_report, coverage_document
@@ -52,6 +53,7 @@ def analyze(name: str) -> str:
         on_ended=lambda records: flows.append(records.copy()),
         insight=insight,
         entropy=PayloadEntropy(MAX_FLOWS),
+        detection=Engine(),
     )
     try:
         source = _through(name, pipeline)
@@ -68,7 +70,9 @@ def summarize(name: str, counts_only: bool = False) -> str:
     """The summary of one capture for a person. counts_only: nothing looks into payload."""
     engine = NdpiClient()
     insight = Insight(patient=True, engine=engine if engine.available else None, limit=KEPT_FACTS)
-    pipeline = Pipeline(MAX_FLOWS, insight=None if counts_only else insight)
+    pipeline = Pipeline(
+        MAX_FLOWS, insight=None if counts_only else insight, detection=None if counts_only else Engine()
+    )
     try:
         source = _through(name, pipeline)
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from app.detect.engine import Engine
 from app.dissect.client import Dissector
 from app.dpi.ndpi_client import NdpiClient
 from app.link.messages import Message
@@ -35,16 +36,17 @@ class Parts:
 
 def assemble(settings: Settings, broker: BrokerClient, rights: Rights, send: Callable[[Message], object]) -> Parts:
     """Nothing of it runs yet. `send` queues a message for the web process."""
-    store = PacketStore(settings.packet_store_mb << 20)
-    snapshots = SnapshotMaker()
-    insight = Insight(patient=False, engine=NdpiClient(max_flows=ENGINE_FLOWS), limit=MAX_LISTED)
-    pipeline = Pipeline(settings.max_flows, store, snapshots.take_ended, insight=insight)
-    snapshots.watch(pipeline, store)
-    live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
 
     def notify(level: str, text: str) -> None:
         send({"type": "notice", "level": level, "text": text})
 
+    store = PacketStore(settings.packet_store_mb << 20)
+    snapshots = SnapshotMaker()
+    insight = Insight(patient=False, engine=NdpiClient(max_flows=ENGINE_FLOWS), limit=MAX_LISTED)
+    detection = Engine(notify=notify)
+    pipeline = Pipeline(settings.max_flows, store, snapshots.take_ended, insight=insight, detection=detection)
+    snapshots.watch(pipeline, store)
+    live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
     control = CaptureControl(pipeline, live, rights, notify)
     dissector = Dissector()
     return Parts(control, Commands(control, store, dissector, send, settings.export_unmasked), snapshots, dissector)

@@ -12,6 +12,7 @@ from app.capture.source import Source
 from app.flow.community_id import community_id
 from app.model.layers import CONN_STATES, protocol_name
 from app.model.timestamps import rfc3339
+from app.sensor.alert_documents import alert_document
 from app.sensor.fact_documents import dns_document, http_document, tls_document
 from app.sensor.findings import Findings, FlowFindings
 from app.sensor.pipeline import Pipeline
@@ -170,6 +171,25 @@ def coverage_document(pipeline: Pipeline, source: Source) -> dict[str, Any]:
     }
 
 
+def alert_documents(pipeline: Pipeline, records: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Alerts, oldest first, with what their flows carried. records: all flows (FLOW as tuples)."""
+    if pipeline.detection is None:
+        return []
+    by_id = {row[_COLUMN["flow_id"]]: row for row in records}
+
+    def sums(flow_ids: list[int]) -> dict[str, Any]:
+        rows = [by_id[flow_id] for flow_id in flow_ids if flow_id in by_id]
+        if not rows:
+            return {}
+        return {
+            "bytes_sent": sum(row[_COLUMN["src_bytes"]] for row in rows),
+            "bytes_recv": sum(row[_COLUMN["dst_bytes"]] for row in rows),
+            "protocol": protocol_name(rows[0][_COLUMN["protocol"]]),
+        }
+
+    return [alert_document(alert, sums) for alert in pipeline.detection.folding.alerts()]
+
+
 def capture_report(name: str, pipeline: Pipeline, source: Source, flows: Iterable[NDArray[np.void]]) -> dict[str, Any]:
     """The whole document."""
     records = [row for part in flows for row in part.tolist()]
@@ -189,7 +209,7 @@ def capture_report(name: str, pipeline: Pipeline, source: Source, flows: Iterabl
         "dns": [dns_document(fact) for fact in sorted(findings.dns, key=lambda fact: fact.ts) if fact.kind == "dns"],
         "tls": [tls_document(hello, answers.get(hello.flow_id)) for hello in findings.client_hellos],
         "http": [http_document(fact) for fact in sorted(findings.http, key=lambda fact: fact.ts)],
-        "alerts": [],
+        "alerts": alert_documents(pipeline, records),
         "cards": [],
         "coverage": coverage_document(pipeline, source),
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.dpi.application import Application
+from app.dpi.facts import Fact
 from app.dpi.ndpi_client import NdpiClient
 from app.flow.table import FlowTable
 from app.sensor.findings import Findings
@@ -34,6 +36,7 @@ class Insight:
         self.engine = engine
         self._limit = limit
         self.findings = Findings(limit)
+        self.on_fact: Callable[[Fact], None] | None = None  # who else hears of facts, as they are found
         self.inspection: Inspection | None = None
         self.applications: Counter[str] = Counter()  # bytes of ended flows by application
         self.unnamed_bytes = 0
@@ -49,7 +52,12 @@ class Insight:
         seconds = None if self.patient else LIVE_SECONDS_PER_TICK
         tcp, udp = recognizers()
         most = MAX_FLOWS if self._limit is None else SENSOR_FLOWS
-        self.inspection = Inspection(lambda fact: self.findings.take(fact), tcp, udp, capacity, seconds, most)
+        self.inspection = Inspection(self._hear_fact, tcp, udp, capacity, seconds, most)
+
+    def _hear_fact(self, fact: Fact) -> None:
+        self.findings.take(fact)
+        if self.on_fact is not None:
+            self.on_fact(fact)
 
     def take(
         self,

@@ -1,4 +1,4 @@
-"""The way a packet goes, the same for live capture, replay and `analyze`: block → columns → flows → counts → insight → packet store."""
+"""The way a packet goes, the same for live capture, replay and `analyze`: block → columns → flows → counts → insight → packet store → detection."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.detect.context import Context
+from app.detect.engine import Engine
 from app.flow.roll_ups import RollUps
 from app.flow.table import SECOND, FlowTable, Timeouts
 from app.sensor.insight import Insight
@@ -45,8 +47,11 @@ class Pipeline:
         timeouts: Timeouts | None = None,
         insight: Insight | None = None,
         entropy: PayloadEntropy | None = None,
+        detection: Engine | None = None,
     ) -> None:
         self._max_flows = max_flows
+        self.detection = detection
+        self.kernel_drops = 0  # so far; whoever reads the source says it
         self.insight = insight
         self.entropy = entropy
         self._timeouts = timeouts
@@ -68,6 +73,11 @@ class Pipeline:
         self.table = FlowTable(self._max_flows, self._take_ended, self._timeouts, self._flow_ids_used)
         if self.insight is not None:
             self.insight.begin(self._max_flows)
+        if self.detection is not None:
+            self.detection.begin(self._context())
+            if self.insight is not None:
+                self.insight.on_fact = self.detection.fact
+        self.kernel_drops = 0
         self.counts.reset()
         self.roll_ups.reset()
         if self.store is not None:
@@ -88,13 +98,18 @@ class Pipeline:
                 self.insight.take(block.data, packets, flow_ids, heads, self.table)
             if self.entropy is not None:
                 self.entropy.add(block.data, packets, flow_ids)
+            first_id = self.counts.packets - len(packets) + 1
             if self.store is not None:
-                self.store.add(Block(block.data, frames), packets, heads, flow_ids)
+                first_id = self.store.add(Block(block.data, frames), packets, heads, flow_ids)
+            if self.detection is not None:
+                self.detection.take(block.data, packets, flow_ids, first_id)
         self._sweep_if_due(self._decoder.clock_ns)
 
     def expire(self, now_ns: int) -> None:
         """Live capture: time passes without packets too."""
         self._sweep_if_due(now_ns)
+        if self.detection is not None:
+            self.detection.advance(now_ns)
 
     def finish(self) -> None:
         """The capture is over: all flows end."""
@@ -103,6 +118,8 @@ class Pipeline:
             self.insight.settle()
         if self.entropy is not None:
             self.entropy.finish()
+        if self.detection is not None:
+            self.detection.finish()
 
     def close_tick(self) -> int:
         """Bring the roll-ups up to date and close the tick; returns the number of the closed one."""
@@ -130,5 +147,23 @@ class Pipeline:
         self.roll_ups.add_ended(records, rolled)
         if self.insight is not None:
             self.insight.ended(records)
+        if self.detection is not None:
+            self.detection.ended(records)
         if self._on_ended is not None:
             self._on_ended(records)
+
+    def _context(self) -> Context:
+        """What detectors may know of this capture."""
+        insight = self.insight
+        known = (lambda flow_id: insight.findings.flows.get(flow_id)) if insight is not None else (lambda flow_id: None)
+        return Context(self.table, known, self._not_seen)
+
+    def _not_seen(self) -> dict[str, int]:
+        """What conclusions cannot rest on."""
+        inspection = self.insight.inspection if self.insight is not None else None
+        return {
+            "kernel_drops": self.kernel_drops,
+            "undecoded": sum(self.counts.undecoded().values()),
+            "flows_evicted": self.table.evicted,
+            "flows_not_inspected": inspection.flows_passed_over if inspection else 0,
+        }

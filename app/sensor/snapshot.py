@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.model.columns import RINGS
+from app.sensor.alert_documents import alert_document
 from app.sensor.fact_documents import (
     dns_document,
     host_document,
@@ -24,6 +25,7 @@ from app.wire.records import BUCKET_DTYPE, FLOW_DTYPE
 MAX_FLOWS: Final = 20_000  # rows of flows in one snapshot; the rest follows
 MAX_KNOWN: Final = 10_000  # flows of which something new is known
 MAX_FACTS: Final = 1_000  # of each kind in one snapshot
+MAX_ALERTS: Final = 500  # new or changed ones in one snapshot; the rest follows
 MAX_PACKETS: Final = 200  # newest packets of the tick
 MAX_ENDED: Final = 65_536  # ended flows that wait for a snapshot; more are lost and counted
 TOP: Final = 50
@@ -91,6 +93,7 @@ class SnapshotMaker:
         pipeline = self._pipeline
         self._follow()
         wall_ns = time.time_ns()
+        pipeline.kernel_drops = losses.get("kernel_drops", 0)
         if live:
             pipeline.expire(wall_ns)
         closed = pipeline.close_tick()
@@ -113,6 +116,7 @@ class SnapshotMaker:
             **self._new_packets(),
             "series": self._series(live),
             **self._facts(),
+            **self._alerts(),
             "losses": self._losses(losses),
             "latency": self._latency(),
             "store": self._stored(),
@@ -202,6 +206,15 @@ class SnapshotMaker:
             "known": [[flow_id, *known_row(known)] for flow_id, known in findings.take_changed(MAX_KNOWN)],
             "insight": insight.state(),
         }
+
+    def _alerts(self) -> dict[str, Any]:
+        """Alerts that are new or have a repeat, and how detection is."""
+        assert self._pipeline is not None
+        detection = self._pipeline.detection
+        if detection is None:
+            return {}
+        changed = detection.folding.take_changed(MAX_ALERTS)
+        return {"alerts": [alert_document(alert) for alert in changed], "detection": detection.state()}
 
     def _series(self, live: bool) -> dict[str, bytes]:
         """Buckets that may have changed. A file's time can go anywhere within a tick, so all of its buckets are said."""

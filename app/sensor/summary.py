@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from app.detect.engine import Engine
+from app.model.alert import weight
 from app.model.layers import REASONS
+from app.sensor.fact_documents import masked_text
 from app.sensor.insight import Insight
 from app.sensor.pipeline import Pipeline
 from app.wire.addresses import V4_PREFIX, format_address
@@ -67,6 +70,21 @@ def insight_lines(insight: Insight, top: int) -> list[str]:
     return lines
 
 
+def alert_lines(detection: Engine, top: int) -> list[str]:
+    """The weightiest alerts, with their reasons."""
+    alerts = sorted(detection.folding.alerts(), key=lambda alert: weight(alert.detection), reverse=True)
+    if not alerts:
+        return ["", "Alerts: none"]
+    lines = ["", f"Alerts: {len(alerts):,}"]
+    for alert in alerts[:top]:
+        one = alert.detection
+        repeats = f" ({alert.count:,} times)" if alert.count > 1 else ""
+        lines.append(f"  {one.severity:8}  {one.title}{repeats}: {masked_text(one.reason)}")
+    if len(alerts) > top:
+        lines.append(f"  … and {len(alerts) - top:,} more")
+    return lines
+
+
 def summary_lines(capture: dict[str, Any], coverage: dict[str, Any], pipeline: Pipeline, top: int = 10) -> list[str]:
     """The report of one capture."""
     counts, table_, rolls = pipeline.counts, pipeline.table, pipeline.roll_ups
@@ -112,6 +130,8 @@ def summary_lines(capture: dict[str, Any], coverage: dict[str, Any], pipeline: P
     )
     if pipeline.insight is not None:
         lines += insight_lines(pipeline.insight, top)
+    if pipeline.detection is not None:
+        lines += alert_lines(pipeline.detection, top)
     undecoded = [(reason, counts.undecoded().get(reason, 0)) for reason in REASONS[1:]]
     lines += table("Not decoded to the innermost header", ("reason", "frames"), [r for r in undecoded if r[1]])
     lines += ["", f"Coverage: {coverage['packets_decoded']:,} of {coverage['packets_seen']:,} packets decoded"]

@@ -190,8 +190,27 @@ _LOGINS: Final = FieldSet(
     ],
     free=("username", "protocol"),
 )
+_ALERTS: Final = FieldSet(
+    [
+        Field("time", (TimeFacet(columns("ns")),), "when it was seen last", ("last_seen", "timestamp")),
+        _word("rule", "which rule: port_scan, arp_spoof and so on"),
+        _text("title", "what has been seen"),
+        _text("reason", "why, with the measured value and the limit"),
+        _word("severity", "low, medium, high or critical"),
+        _word("status", "new, acknowledged or false_positive"),
+        _number("confidence", "0 to 1"),
+        Field("source", (_address("source"), TextFacet(columns("text.source"))), "who does it"),
+        Field("target", (_address("target"), TextFacet(columns("text.target"))), "whom it is done to"),
+        Field("ip", (_address("source", "target"),), "either end"),
+        _number("count", "how often"),
+        _number("measured", "the value that passed the limit"),
+        _word("mitre", "technique of ATT&CK"),
+        _text("app", "program that caused it", ("app_name",), "app_name"),
+    ],
+    free=("title", "reason", "rule", "ip"),
+)
 
-FIELDS: Final[dict[str, FieldSet]] = {"dns": _DNS, "tls": _TLS, "http": _HTTP, "logins": _LOGINS}
+FIELDS: Final[dict[str, FieldSet]] = {"dns": _DNS, "tls": _TLS, "http": _HTTP, "logins": _LOGINS, "alerts": _ALERTS}
 
 # Key of a document → field that orders it.
 SORT_KEYS: Final[dict[str, dict[str, str]]] = {

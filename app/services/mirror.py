@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.services.alert_mirror import AlertMirror
 from app.services.fact_documents import Fact
 from app.services.fact_mirror import FactMirror
 from app.services.flow_mirror import FlowMirror, FlowView
@@ -39,6 +40,7 @@ PLAIN_PARTS: Final = (
     "store",
     "health",
     "insight",
+    "detection",
 )
 
 
@@ -63,6 +65,7 @@ class Mirror:
         self.generation = 0  # grows with every change
         self.flows = FlowMirror()
         self.facts = FactMirror(self.flows)
+        self.alerts = AlertMirror()
         self.rings = TimeRings()
         self.sensor = SensorState()
         self.progress: dict[str, Any] | None = None
@@ -97,6 +100,7 @@ class Mirror:
             if flows is not None:
                 self.flows.apply(flows)
             self.facts.apply(snapshot, _count(snapshot.get("now_ns")))
+            self.alerts.apply(snapshot.get("alerts"))
             packets = self._columns(snapshot.get("packets"), PACKET_ROW_DTYPE)
             if packets is not None and len(packets):
                 self._keep_packets(packets)
@@ -190,6 +194,11 @@ class Mirror:
         with self._lock:
             return self.facts.newest_first(kind)
 
+    def newest_alerts(self) -> list[Fact]:
+        """Alerts, the one seen last first."""
+        with self._lock:
+            return self.alerts.newest_first()
+
     def packets(self) -> NDArray[np.void]:
         """The packets of the last ticks (PACKET_ROW), oldest first."""
         with self._lock:
@@ -223,6 +232,7 @@ class Mirror:
         self.captures += 1
         self.flows.clear()
         self.facts.clear()
+        self.alerts.clear()
         self.rings.clear()
         self._packets.clear()
         self._packets_kept = 0

@@ -1,0 +1,245 @@
+"""Packets of one second as detectors see them: columns, and selections that all of them share.
+
+A selection is worked out once for a decoded block, when the first detector asks; the others read the same array. Raw bytes are there for the few packets
+that a detector picks out. Nothing here outlives the call in which it was handed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.model.alert import Evidence
+from app.model.layers import KIND_FIRST_OF_FLOW, KIND_FRAGMENT, KIND_LATER_FRAGMENT, LAYER_BIT
+from app.wire.network_header import ip_header, network_header
+
+Indices = NDArray[np.intp]
+
+FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
+TCP, UDP, ICMP, ICMPV6, IGMP, SCTP = 6, 17, 1, 58, 2, 132
+_COMMON: Final = frozenset({TCP, UDP, ICMP, ICMPV6})
+
+
+class Columns:
+    """A decoded block (PACKET rows) whose columns are copied out once, contiguous."""
+
+    def __init__(self, data: NDArray[np.uint8], packets: NDArray[np.void], flow_ids: NDArray[np.uint64]) -> None:
+        self.data = data
+        self.packets = packets
+        self.flow_ids = flow_ids
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._selections: dict[str, Indices] = {}
+
+    def column(self, name: str) -> NDArray[Any]:
+        found = self._columns.get(name)
+        if found is None:
+            found = self._columns[name] = np.ascontiguousarray(self.packets[name])
+        return found
+
+    def selection(self, name: str) -> Indices:
+        found = self._selections.get(name)
+        if found is None:
+            found = self._selections[name] = SELECTIONS[name](self)
+        return found
+
+
+def _of_protocol(columns: Columns, *numbers: int) -> NDArray[np.bool_]:
+    protocol = columns.column("protocol")
+    mask = protocol == numbers[0]
+    for number in numbers[1:]:
+        mask |= protocol == number
+    # a later fragment has no transport header of its own
+    return cast(NDArray[np.bool_], mask & (columns.column("kind") & KIND_LATER_FRAGMENT == 0))
+
+
+def _carries(name: str) -> Callable[[Columns], Indices]:
+    bit = np.uint32(LAYER_BIT[name])
+    return lambda columns: np.flatnonzero(columns.column("layers") & bit)
+
+
+def _tcp_marked(columns: Columns) -> Indices:
+    """TCP packets that are not the plain middle of a connection: SYN, FIN, RST, or no ACK at all."""
+    flags = columns.column("tcp_flags")
+    return np.flatnonzero(_of_protocol(columns, TCP) & ((flags & (FIN | SYN | RST) != 0) | (flags & ACK == 0)))
+
+
+def _tcp_with(mask: int, value: int) -> Callable[[Columns], Indices]:
+    def choose(columns: Columns) -> Indices:
+        marked = columns.selection("tcp_marked")
+        return cast(Indices, marked[columns.column("tcp_flags")[marked] & mask == value])
+
+    return choose
+
+
+def _tcp_odd(columns: Columns) -> Indices:
+    """Combinations that no TCP sends in a connection: none, FIN without ACK, SYN with FIN or RST, FIN with PSH and URG, SYN with URG."""
+    marked = columns.selection("tcp_marked")
+    flags = columns.column("tcp_flags")[marked] & (FIN | SYN | RST | PSH | ACK | URG)
+    odd = (
+        (flags == 0)
+        | (flags & (FIN | ACK | SYN | RST) == FIN)
+        | (flags & (SYN | FIN) == SYN | FIN)
+        | (flags & (SYN | RST) == SYN | RST)
+        | (flags & (FIN | PSH | URG | ACK) == FIN | PSH | URG)
+        | (flags & (SYN | URG) == SYN | URG)
+        | (flags & (SYN | ACK | RST | FIN) == 0)
+    )
+    chosen: Indices = marked[odd]
+    return chosen
+
+
+def _first(columns: Columns) -> Indices:
+    return np.flatnonzero(columns.column("kind") & KIND_FIRST_OF_FLOW)
+
+
+def _first_of(*numbers: int) -> Callable[[Columns], Indices]:
+    def choose(columns: Columns) -> Indices:
+        first = columns.selection("first")
+        chosen: Indices = first[np.isin(columns.column("protocol")[first], numbers)]
+        return chosen
+
+    return choose
+
+
+def _other_ip(columns: Columns) -> Indices:
+    protocol = columns.column("protocol")
+    mask = columns.column("ip_version") != 0
+    for number in _COMMON:
+        mask &= protocol != number
+    return np.flatnonzero(mask)
+
+
+def _udp_ports(*ports: int) -> Callable[[Columns], Indices]:
+    def choose(columns: Columns) -> Indices:
+        mask = np.zeros(len(columns.packets), np.bool_)
+        source, target = columns.column("src_port"), columns.column("dst_port")
+        for port in ports:
+            mask |= (source == port) | (target == port)
+        return np.flatnonzero(mask & _of_protocol(columns, UDP))
+
+    return choose
+
+
+# What a detector may ask for; a new one needs one line.
+SELECTIONS: Final[dict[str, Callable[[Columns], Indices]]] = {
+    "all": lambda columns: np.arange(len(columns.packets)),
+    "arp": _carries("arp"),
+    "icmp": lambda columns: np.flatnonzero(_of_protocol(columns, ICMP, ICMPV6)),
+    "icmpv6": lambda columns: np.flatnonzero(_of_protocol(columns, ICMPV6)),
+    "igmp": _carries("igmp"),
+    "udp": lambda columns: np.flatnonzero(_of_protocol(columns, UDP)),
+    "tcp_marked": _tcp_marked,
+    "syn": _tcp_with(SYN | ACK | RST | FIN, SYN),
+    "syn_ack": _tcp_with(SYN | ACK | RST | FIN, SYN | ACK),
+    "rst": _tcp_with(RST | SYN, RST),
+    "tcp_odd": _tcp_odd,
+    "first": _first,  # the first packet of each flow, with its responder as destination
+    "first_tcp": _first_of(TCP),
+    "first_udp": _first_of(UDP),
+    "other_ip": _other_ip,  # IP that is not TCP, UDP, ICMP
+    "fragments": lambda columns: np.flatnonzero(columns.column("kind") & KIND_FRAGMENT),
+    "dhcp": _udp_ports(67, 68, 546, 547),
+    "dns": _carries("dns"),
+    "undecoded": lambda columns: np.flatnonzero(columns.column("reason")),
+}
+
+
+class Batch:
+    """Rows `begin` to `end` of a decoded block: all of one second of the capture's clock.
+
+    Indices that go in and come out count from the start of the block, so that `rows` and `frame` need no sum.
+    """
+
+    def __init__(self, columns: Columns, begin: int, end: int, first_id: int, now_ns: int) -> None:
+        self._columns = columns
+        self.begin, self.end = begin, end
+        self._first_id = first_id
+        self.now_ns = now_ns  # the capture's clock after these packets
+
+    def __len__(self) -> int:
+        return self.end - self.begin
+
+    def select(self, name: str) -> Indices:
+        """Indices of the packets of a selection, in the order in which they came."""
+        chosen = self._columns.selection(name)
+        if self.begin == 0 and self.end == len(self._columns.packets):
+            return chosen
+        low, high = np.searchsorted(chosen, (self.begin, self.end))
+        return chosen[low:high]
+
+    def rows(self, name: str) -> NDArray[np.void]:
+        """PACKET rows of a selection (a copy)."""
+        return self._columns.packets[self.select(name)]
+
+    def column(self, name: str, indices: Indices) -> NDArray[Any]:
+        """One column of chosen packets."""
+        return self._columns.column(name)[indices]
+
+    @property
+    def packets(self) -> NDArray[np.void]:
+        return self._columns.packets[self.begin : self.end]
+
+    def row(self, index: int) -> np.void:
+        row: np.void = self._columns.packets[index]
+        return row
+
+    def flow_id(self, index: int) -> int:
+        """0 = the packet belongs to no flow."""
+        return int(self._columns.flow_ids[index])
+
+    def packet_id(self, index: int) -> int:
+        return self._first_id + int(index)
+
+    def evidence(self, *indices: int) -> tuple[Evidence, ...]:
+        stamps = self._columns.packets["ts"]
+        return tuple(Evidence(self.packet_id(index), int(stamps[index])) for index in indices)
+
+    @property
+    def data(self) -> NDArray[np.uint8]:
+        """The block's buffer; PACKET.offset counts in it. For kernels."""
+        return self._columns.data
+
+    # -- bytes of single packets ---------------------------------------------------------------------------------------
+
+    def frame(self, index: int, most: int = 65_536) -> bytes:
+        """The captured bytes of a frame."""
+        row = self._columns.packets[index]
+        start = int(row["offset"])
+        return bytes(self._columns.data[start : start + min(int(row["cap_len"]), most)].data)
+
+    def payload(self, index: int, most: int = 4096) -> bytes:
+        """Captured layer-4 payload; b"" where there is none."""
+        row = self._columns.packets[index]
+        start = int(row["payload_offset"])
+        end = min(start + int(row["payload_len"]), int(row["cap_len"]), start + most)
+        if not start or end <= start:
+            return b""
+        base = int(row["offset"])
+        return bytes(self._columns.data[base + start : base + end].data)
+
+    def macs(self, index: int) -> tuple[bytes, bytes] | None:
+        """(source, destination) of an Ethernet frame; None of any other."""
+        row = self._columns.packets[index]
+        if int(row["link_type"]) != 1 or int(row["cap_len"]) < 14:
+            return None
+        head = self.frame(index, 14)
+        return head[6:12], head[0:6]
+
+    def ip_header(self, index: int) -> bytes:
+        """The captured bytes from the outermost IP header on; b"" where none is found."""
+        frame = self.frame(index)
+        at = ip_header(frame, int(self._columns.packets[index]["link_type"]))
+        return b"" if at is None else frame[at:]
+
+    def arp(self, index: int) -> bytes:
+        """The ARP packet (from the hardware type on); b"" where it is cut or not found."""
+        frame = self.frame(index, 512)
+        kind, at = network_header(frame, int(self._columns.packets[index]["link_type"]))
+        return frame[at:] if kind == 0x0806 and len(frame) >= at + 28 else b""
+
+
+def mac_text(mac: bytes) -> str:
+    return mac.hex(":")
