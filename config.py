@@ -152,6 +152,19 @@ def _file(text: str) -> Path:
     return path
 
 
+def _mmdb(text: str) -> Path:
+    """A MaxMind database: its metadata lies behind a marker in the last 128 KiB."""
+    path = _file(text)
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - 128 * 1024, 0))
+            if b"\xab\xcd\xefMaxMind.com" not in file.read():
+                raise _Refused
+    except OSError:
+        raise _Refused from None
+    return path
+
+
 def _setting(
     env: str,
     default: Any,
@@ -228,8 +241,8 @@ class Settings:
     geoip_db: Path | None = _setting(
         "GEOIP_DB",
         None,
-        _file,
-        "the path of an existing .mmdb file",
+        _mmdb,
+        "the path of a readable MaxMind database (.mmdb)",
         "GeoIP database instead of the bundled one",
         child=True,
     )

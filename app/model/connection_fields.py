@@ -6,6 +6,7 @@ from typing import Final
 
 from app.model.field import Field
 from app.model.field import describe as _f
+from app.model.place_fields import PLACE_FIELDS
 
 NOT_YET: Final = " Null until it is known."
 
@@ -334,23 +335,5 @@ CONNECTION_FIELDS: Final[tuple[Field, ...]] = (
         eve="tls.ja3.hash",
         zeek="ja3",
     ),
-    _f(
-        "country", "text", "Country", "Country of the remote address." + NOT_YET, ecs="destination.geo.country_iso_code"
-    ),
-    _f("city", "text", "City", "City of the remote address." + NOT_YET, ecs="destination.geo.city_name"),
-    _f(
-        "asn",
-        "integer",
-        "AS number",
-        "Autonomous system that announces the remote address." + NOT_YET,
-        ecs="destination.as.number",
-    ),
-    _f(
-        "organization",
-        "text",
-        "Organisation",
-        "Organisation that runs that autonomous system." + NOT_YET,
-        ecs="destination.as.organization.name",
-    ),
-    _f("is_anonymous", "boolean", "Anonymiser", "The remote address is a known anonymising relay." + NOT_YET),
+    *PLACE_FIELDS,
 )

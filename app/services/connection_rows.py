@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from app.model.layers import CONN_STATES, ENDINGS
 from app.services.flow_facts import NOTHING_KNOWN, FlowFacts, KnownFlow
 from app.services.flow_mirror import FlowView, take
+from app.services.host_table import NO_HOSTS, HostTable
 from app.services.remote_names import remote_names
 from app.wire.addresses import format_address
 
@@ -65,11 +66,13 @@ class Rows:
         derived: NDArray[np.void],
         interfaces: Sequence[str] = (),
         facts: FlowFacts = NOTHING_KNOWN,
+        hosts: HostTable = NO_HOSTS,
     ) -> None:
         self.flows = flows
         self.derived = derived
         self.interfaces = interfaces
         self.facts = facts
+        self.hosts = hosts
         self.local_is_src: NDArray[np.bool_] = derived["local_is_src"]
         self._protocols: list[int] | None = None
         self._ended: list[int] | None = None
@@ -78,15 +81,15 @@ class Rows:
 
     @classmethod
     def of(cls, view: FlowView, chosen: NDArray[Any], interfaces: Sequence[str] = ()) -> Rows:
-        return cls(take(view.flows, chosen), take(view.derived, chosen), interfaces, view.facts)
+        return cls(take(view.flows, chosen), take(view.derived, chosen), interfaces, view.facts, view.hosts)
 
     @classmethod
     def all(cls, view: FlowView, interfaces: Sequence[str] = ()) -> Rows:
-        return cls(view.flows, view.derived, interfaces, view.facts)
+        return cls(view.flows, view.derived, interfaces, view.facts, view.hosts)
 
     def some(self, chosen: NDArray[Any]) -> Rows:
         """Part of the rows."""
-        return Rows(take(self.flows, chosen), take(self.derived, chosen), self.interfaces, self.facts)
+        return Rows(take(self.flows, chosen), take(self.derived, chosen), self.interfaces, self.facts, self.hosts)
 
     def __len__(self) -> int:
         return len(self.flows)
@@ -97,6 +100,15 @@ class Rows:
 
     def received(self, name: str) -> NDArray[Any]:
         return np.where(self.local_is_src, self.flows[f"dst_{name}"], self.flows[f"src_{name}"])
+
+    @property
+    def remote_hosts(self) -> NDArray[np.uint32]:
+        """Number of the remote end in `hosts`."""
+        return np.where(self.local_is_src, self.derived["dst_host"], self.derived["src_host"])
+
+    @property
+    def local_hosts(self) -> NDArray[np.uint32]:
+        return np.where(self.local_is_src, self.derived["src_host"], self.derived["dst_host"])
 
     @property
     def protocols(self) -> list[int]:

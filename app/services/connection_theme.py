@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from app.services.connection_rows import Producer, Rows
+from app.wire.filter import Field
 from app.wire.filter_values import PLAIN, Units
 
 
@@ -35,3 +36,4 @@ class Theme:
     texts: tuple[str, ...] = ()  # sorted by the text itself; what is not known comes last
     query_texts: tuple[QueryField, ...] = ()
     query_numbers: tuple[QueryField, ...] = ()
+    query_fields: tuple[Field, ...] = ()  # those that need facets of their own, over `text.KEY` and `number.KEY`

@@ -45,6 +45,13 @@ class KnownFlow(NamedTuple):
         return self.detailed_protocol if self.application_source != "port" else self.protocol or self.detailed_protocol
 
 
+class HardwareAddress(NamedTuple):
+    """Of a host of the local network, and how it is known."""
+
+    mac: str
+    source: str  # arp, ndp, dhcp: the host or its neighbour said it; frame: frames with its address came from there
+
+
 UNKNOWN: Final = KnownFlow()
 
 
@@ -149,6 +156,7 @@ class FlowFacts:
     def __init__(self) -> None:
         self.flows: dict[int, KnownFlow] = {}
         self.names = NameBook()
+        self.macs: dict[Halves, HardwareAddress] = {}
         self.now_ns = 0
 
     def take(self, flow_id: int, known: KnownFlow) -> None:

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from app.enrich.scope import is_local_network
 from app.services.flow_facts import NOTHING_KNOWN, FlowFacts, Halves
+from app.services.host_table import NO_HOSTS, HostTable
 from app.wire.records import FLOW_DTYPE
 
 MAX_ACTIVE: Final = 65_536
 MAX_ENDED: Final = 10_000
+MAX_HOSTS: Final = 262_144  # addresses; more than twice the flows, so that the table is swept seldom
 FIRST_ROWS: Final = 4_096
 
 OUTBOUND, INBOUND, INTERNAL, EXTERNAL = range(4)
@@ -32,6 +34,8 @@ DERIVED_DTYPE: Final = np.dtype(
         ("version", "<u8"),  # number of the mirror's change that last touched the row
         ("pair", "<u8"),  # hash of originator, responder, responder's port and protocol
         ("reconnects", "<u4"),  # earlier flows with the same pair
+        ("src_host", "<u4"),  # numbers in the table of hosts
+        ("dst_host", "<u4"),
         ("local_is_src", "?"),
         ("direction", "u1"),  # index into DIRECTIONS
     ]
@@ -56,6 +60,7 @@ class FlowView:
     derived: NDArray[np.void]
     version: int
     facts: FlowFacts = NOTHING_KNOWN
+    hosts: HostTable = NO_HOSTS
 
 
 class FlowMirror:
@@ -79,6 +84,7 @@ class FlowMirror:
         self._free = list(range(FIRST_ROWS - 1, -1, -1))
         self._ended: deque[int] = deque()  # flow_ids in the order they ended
         self._pairs: dict[int, int] = {}
+        self.hosts = HostTable()
         self._view: FlowView | None = None
         self.version += 1
 
@@ -118,6 +124,7 @@ class FlowMirror:
         opaque(self._flows)[rows] = opaque(changed)
         self._derived["version"][rows] = self.version
         self._derive(rows)
+        self._number_hosts(rows)
         if new:
             self._count_pairs(rows[new])
         ended_now = (changed["ended"] != 0) & ~was_ended
@@ -161,7 +168,7 @@ class FlowMirror:
             rows = np.sort(np.fromiter(self._row_of.values(), np.intp, len(self._row_of)))
             flows, derived = take(self._flows, rows), take(self._derived, rows)
             flows.flags.writeable = derived.flags.writeable = False
-            self._view = FlowView(flows, derived, self.version, self.facts)
+            self._view = FlowView(flows, derived, self.version, self.facts, self.hosts)
         return self._view
 
     def _make_room(self, count: int) -> None:
@@ -197,6 +204,36 @@ class FlowMirror:
         for high, low in self._own:
             found |= (flows[f"{end}_lo"] == np.uint64(low)) & (flows[f"{end}_hi"] == np.uint64(high))
         return found
+
+    def _number_hosts(self, rows: NDArray[np.intp]) -> None:
+        """Gives both ends of these rows their numbers; those that have the right ones keep them."""
+        for end in ("src", "dst"):
+            known = self.hosts.rows
+            high, low = self._flows[f"{end}_hi"][rows], self._flows[f"{end}_lo"][rows]
+            now = self._derived[f"{end}_host"][rows]
+            new = np.flatnonzero((known["lo"][now] != low) | (known["hi"][now] != high))
+            if len(new):
+                numbers = self.hosts.numbers(self._flows["ip_version"][rows[new]], high[new], low[new])
+                self._derived[f"{end}_host"][rows[new]] = numbers
+        if len(self.hosts) > MAX_HOSTS:
+            self._sweep_hosts()
+
+    def _sweep_hosts(self) -> None:
+        """Lets go of hosts that no flow refers to. Older views keep the table they have."""
+        rows = np.fromiter(self._row_of.values(), np.intp, len(self._row_of))
+        used = np.unique(np.concatenate([self._derived["src_host"][rows], self._derived["dst_host"][rows]]))
+        self.hosts, renumbered = self.hosts.only(used[used > 0])
+        for end in ("src_host", "dst_host"):
+            numbers = renumbered[self._derived[end][rows]]
+            self._derived[end] = 0  # rows that are free, too
+            self._derived[end][rows] = numbers
+        self._view = None
+
+    def touch_hosts(self, first: int, last: int) -> None:
+        """More is known of the hosts `first` to before `last`: their flows are told of again."""
+        rows = np.fromiter(self._row_of.values(), np.intp, len(self._row_of))
+        source, target = self._derived["src_host"][rows], self._derived["dst_host"][rows]
+        self._touch_rows(rows[((source >= first) & (source < last)) | ((target >= first) & (target < last))])
 
     def _count_pairs(self, rows: NDArray[np.intp]) -> None:
         flows, k = take(self._flows, rows), self._keys

@@ -13,6 +13,7 @@ from app.services.captures import CaptureRequest, Captures
 from app.services.interfaces import Interfaces
 from app.services.legal import LegalNotice
 from app.services.mirror import Mirror
+from app.services.places import Places
 from app.services.sensor_link import LinkSource, SensorLink
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class House:
     captures: Captures
     interfaces: Interfaces
     legal: LegalNotice
+    places: Places
     shut_down: Callable[[], None] = _nothing
     started: float = field(default_factory=time.time)
 
@@ -44,7 +46,13 @@ class House:
         link = SensorLink(source, mirror)
         captures = Captures(link, mirror, settings.data_dir / "uploads")
         house = cls(
-            settings, mirror, link, captures, Interfaces(read_interfaces, mirror), LegalNotice(settings.data_dir)
+            settings,
+            mirror,
+            link,
+            captures,
+            Interfaces(read_interfaces, mirror),
+            LegalNotice(settings.data_dir),
+            Places(mirror, settings.geoip_db),
         )
         link.on_hello = lambda: captures.after_hello(house.initial_capture())
         link.on_message = lambda message: captures.snapshot_applied() if message["type"] == "snapshot" else None
@@ -64,6 +72,7 @@ class House:
         spawn(self.link.run, name="sensor-link")
         spawn(self.link.watch, name="sensor-watch")
         spawn(self.interfaces.run, name="interfaces")
+        spawn(self.places.run, name="places")
 
     def interface_names(self) -> list[str]:
         """Names of the capture's interfaces in the order that rows refer to; empty where a file does not tell."""

@@ -19,6 +19,7 @@ from app.services.alert_mirror import AlertMirror
 from app.services.fact_documents import Fact
 from app.services.fact_mirror import FactMirror
 from app.services.flow_mirror import FlowMirror, FlowView
+from app.services.host_table import HostTable
 from app.services.time_rings import TimeRings
 from app.wire.records import FLOW_DTYPE, PACKET_ROW_DTYPE
 
@@ -161,6 +162,16 @@ class Mirror:
     def own_addresses(self, addresses: list[tuple[int, int]]) -> None:
         with self.changed:
             self.flows.own_addresses(addresses)
+
+    def place_hosts(self, hosts: HostTable, first: int, rows: NDArray[np.void]) -> None:
+        """More is known of the hosts from number `first` on (HOST_DTYPE); nothing happens where another table has taken their place."""
+        with self.changed:
+            if hosts is not self.flows.hosts:
+                return
+            last = first + len(rows)
+            hosts.rows[first:last] = rows
+            hosts.looked_up = max(hosts.looked_up, last)
+            self.flows.touch_hosts(first, last)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

@@ -139,6 +139,7 @@ def _themes() -> list[Field]:
             for theme in THEMES
             for known in theme.query_numbers
         ),
+        *(known for theme in THEMES for known in theme.query_fields),
     ]
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from app.model.layers import protocol_name
 from app.services.applications import application_labels
-from app.services.connections import Rows, columns
+from app.services.connection_rows import Rows
+from app.services.connections import columns
 from app.services.mirror import Mirror
 from app.services.query_errors import BadRequest
 
-KINDS: Final = ("app", "process", "protocol", "country", "host", "port")
 # Why there is nothing to divide by: told beside an empty list.
-NOT_KNOWN: Final = {
-    "process": "Programs are not attributed to connections.",
-    "country": "Places of addresses are not looked up.",
-}
+NOT_KNOWN: Final = {"process": "Programs are not attributed to connections."}
 SLICES: Final = 20
 
 
@@ -27,24 +25,43 @@ def shares(mirror: Mirror, by: str) -> list[dict[str, Any]]:
         raise BadRequest(f"traffic is not divided by {by[:60]!r}", "by", KINDS)
     if by in NOT_KNOWN:
         return []
-    view = mirror.flow_view()
-    rows = Rows.all(view)
-    size = view.flows["src_bytes"] + view.flows["dst_bytes"]
-    labels: list[str]
-    if by == "app":
-        labels = application_labels(rows)
-    elif by == "protocol":
-        return _summed([protocol_name(number) for number in rows.protocols], size)
-    elif by == "port":
-        names, ports = columns(rows, ["service"])[0], view.flows["dst_port"].tolist()
-        protocols = rows.protocols
-        labels = [
-            name or (f"{protocol_name(protocol)}/{port}" if protocol in (6, 17, 132) else protocol_name(protocol))
-            for name, port, protocol in zip(names, ports, protocols, strict=True)
-        ]
-    else:
-        labels = [_host(text) for text in columns(rows, ["remote_address"])[0]]
-    return _summed(labels, size)
+    rows = Rows.all(mirror.flow_view())
+    return _summed(LABELS[by](rows), rows.flows["src_bytes"] + rows.flows["dst_bytes"])
+
+
+def _protocols(rows: Rows) -> list[str]:
+    return [protocol_name(number) for number in rows.protocols]
+
+
+def _ports(rows: Rows) -> list[str]:
+    names, numbers = columns(rows, ["service"])[0], rows.flows["dst_port"].tolist()
+    return [
+        name or (f"{protocol_name(protocol)}/{port}" if protocol in (6, 17, 132) else protocol_name(protocol))
+        for name, port, protocol in zip(names, numbers, rows.protocols, strict=True)
+    ]
+
+
+def _hosts(rows: Rows) -> list[str]:
+    return [_host(text) for text in columns(rows, ["remote_address"])[0]]
+
+
+def _countries(rows: Rows) -> list[str]:
+    """The country's code; the scope of addresses that are in no country: private, multicast …"""
+    codes, scopes = columns(rows, ["country", "scope"])
+    return [
+        code or (scope if scope != "global" else None) or "unknown" for code, scope in zip(codes, scopes, strict=True)
+    ]
+
+
+# What traffic is divided by: a label for each row.
+LABELS: Final[dict[str, Callable[[Rows], list[str]]]] = {
+    "app": application_labels,
+    "protocol": _protocols,
+    "country": _countries,
+    "host": _hosts,
+    "port": _ports,
+}
+KINDS: Final = (*LABELS, *NOT_KNOWN)
 
 
 def _host(endpoint: str | None) -> str:

@@ -276,7 +276,7 @@ def test_charts(site: Site) -> None:
     assert is_problem(site.client.get("/api/timeseries?from=noon"), 400)["parameter"] == "from"
 
 
-@pytest.mark.parametrize("by", ["process", "country"])
+@pytest.mark.parametrize("by", ["process"])
 def test_shares_of_what_is_not_known_say_why_they_are_empty(site: Site, by: str) -> None:
     response = site.client.get(f"/api/pie_data?by={by}")
     assert strict(response) == []

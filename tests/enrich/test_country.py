@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 from app.enrich.country import BUNDLED, Place, country_name, country_names, read_countries, read_record
+from config import Settings, SettingsError
 from tests.enrich.mmdb_writer import write_mmdb
 
 
@@ -84,3 +85,12 @@ def test_a_cut_database_says_nothing_wrong(tmp_path, kept):
     path.write_bytes(head[:kept] + b"\xab\xcd\xefMaxMind.com" + meta)
     with contextlib.suppress(ValueError), read_countries(path) as reader:
         assert {reader.place(f"{n}.1.1.1") for n in range(1, 200)} <= {None, Place("NL"), Place()}
+
+
+def test_the_setting_takes_databases_only(tmp_path):
+    good = write_mmdb(tmp_path / "own.mmdb", {"5.0.0.0/8": {"country_code": "NL"}})
+    assert Settings.from_environment({"GEOIP_DB": str(good)}).geoip_db == good
+    (tmp_path / "text").write_text("no database")
+    for path in (tmp_path / "text", tmp_path / "nowhere", tmp_path):
+        with pytest.raises(SettingsError, match=r"GEOIP_DB=.* is not allowed; allowed: .*MaxMind"):
+            Settings.from_environment({"GEOIP_DB": str(path)})
