@@ -39,6 +39,12 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
+def _megabytes(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,6})?", text, re.ASCII) or float(text) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of million bytes above 0")
+    return float(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(prog="python -m app", description="Netglass: a network monitor.")
@@ -74,6 +80,14 @@ def parser() -> argparse.ArgumentParser:
     capture.add_argument(
         "-s", "--snaplen", type=_snaplen, default=0, metavar="SNAPLEN", help="bytes kept of a packet; 0: all"
     )
+
+    capture.add_argument(
+        "-C", "--file-size", type=_megabytes, metavar="MEGABYTES", help="begin a new file after so many million bytes"
+    )
+    capture.add_argument(
+        "-G", "--file-seconds", type=_seconds, metavar="SECONDS", help="begin a new file after this time"
+    )
+    capture.add_argument("-W", "--files", type=_count, metavar="COUNT", help="with -C or -G: keep only the newest")
 
     analyze = commands.add_parser("analyze", help="analyse capture files")
     analyze.add_argument("files", nargs="+", metavar="FILE", help="pcap or pcapng, also gzip; - for standard input")

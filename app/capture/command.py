@@ -24,17 +24,30 @@ class Request:
     count: int | None
     seconds: float | None
     snaplen: int
+    file_bytes: int | None = None  # a new file after so many bytes …
+    file_seconds: float | None = None  # … or so many seconds,
+    files: int | None = None  # of which the newest are kept
 
 
 def run(args: argparse.Namespace) -> int:
-    """The command; `args`: interface, write, filter, count, duration, snaplen. 0: done, also by Ctrl+C; 1: failed, with one line on
+    """The command; `args`: those of `app.__main__`. 0: done, also by Ctrl+C; 1: failed, with one line on
     stderr; 2: wrong usage.
     """
     names = interface_names(args.interface)
     if names is None:
         print(f"netglass: -i {args.interface}: name interfaces, separated by commas, or {ANY} alone", file=sys.stderr)
         return 2
-    request = Request(names, args.write, args.filter, args.count, args.duration, args.snaplen)
+    megabytes, seconds, files = args.file_size, args.file_seconds, args.files
+    if args.write == "-" and (megabytes or seconds):
+        print("netglass: -C and -G need files to write: -w OUT.pcap", file=sys.stderr)
+        return 2
+    if files is not None and not (megabytes or seconds):
+        print("netglass: -W says how many files of -C or -G are kept; name one of them", file=sys.stderr)
+        return 2
+    file_bytes = int(megabytes * 1_000_000) if megabytes else None
+    request = Request(
+        names, args.write, args.filter, args.count, args.duration, args.snaplen, file_bytes, seconds, files
+    )
     try:
         return _capture(request)
     except (CaptureError, PrivilegeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,13 +26,16 @@ def capture(*arguments: str, **options: object) -> subprocess.CompletedProcess[s
         ("-i", "any,lo", "-w", "x.pcap"),
         ("-i", "lo", "-w", "x", "-c", "0"),
         ("-i", "lo", "-w", "x", "-s", "-1"),
+        ("-i", "lo", "-w", "-", "-C", "1"),
+        ("-i", "lo", "-w", "x", "-W", "2"),
+        ("-i", "lo", "-w", "x", "-C", "0"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...]) -> None:
     ended = capture(*arguments)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
-    assert "-i" in ended.stderr
+    assert re.search(r"-[iWC]\b", ended.stderr)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="uses Linux's packet sockets")
