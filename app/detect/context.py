@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.flow.contacts import Contacts
 from app.flow.table import FlowTable
 from app.stats.bounded import BoundedMap
 
@@ -37,6 +38,8 @@ class Context:
     table: FlowTable | None = None
     known: Callable[[int], KnownFlow | None] = _nothing_known  # by flow id
     losses: Callable[[], dict[str, int]] = _no_losses  # what was not seen so far, by name
+    contacts: Contacts | None = None
+    ending: bool = False  # the capture is over: what waits will not come
     now_ns: int = 0  # the capture's clock
     started_ns: int = 0  # … at the first packet
     maps: list[BoundedMap] = field(default_factory=list)  # type: ignore[type-arg]  # of all detectors
@@ -48,4 +51,4 @@ class Context:
 
     def state_lost(self) -> int:
         """Entries that detectors had to forget to stay within their bounds."""
-        return sum(one.lost for one in self.maps)
+        return sum(one.lost for one in self.maps) + (self.contacts.lost if self.contacts else 0)

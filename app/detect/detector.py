@@ -12,8 +12,15 @@ from app.detect.batch import Batch
 from app.detect.context import Context
 from app.detect.rule import Knob, Rule
 from app.dpi.facts import Fact
+from app.flow.contacts import Contact
 from app.model.alert import MAX_FLOW_IDS, MAX_TEXT, Detection, Evidence, Severity
 from app.stats.bounded import BoundedMap
+
+
+def attempts_evidence(contact: Contact) -> tuple[Evidence, ...]:
+    """Some of the packets that a row was made from."""
+    return tuple(Evidence(number, ts) for number, ts in contact.packets)
+
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -33,6 +40,7 @@ class Detector:
         tuple[str, ...]
     ] = ()  # of `app.detect.batch`: on_packets is called when one of them is not empty
     facts: ClassVar[tuple[type, ...]] = ()  # of `app.dpi.facts`: on_fact is called with these
+    contacts: ClassVar[tuple[str, ...]] = ()  # of `app.flow.contacts`: on_contact is called with rows of these tables
     wants_flows: ClassVar[bool] = False
 
     def __init__(
@@ -56,6 +64,9 @@ class Detector:
     def on_fact(self, fact: Fact) -> None:
         """One fact of the declared types, as soon as it is read."""
 
+    def on_contact(self, table: str, contact: Contact) -> None:
+        """Once a second: a row of the contact tables that changed and has several items, or many attempts in a second."""
+
     def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
         """FLOW rows about once a second: flows that changed (or began) and flows that ended since. A flow that is in `ended` is in no later `changed`."""
 
@@ -69,6 +80,19 @@ class Detector:
 
     def knob(self, name: str) -> float:
         return self._knob[name]
+
+    def wait(self, table: str, contact: Contact, ns: int = 1_500_000_000) -> bool:
+        """True while answers to the last attempt may be under way; the row is then shown again."""
+        contacts = self.context.contacts
+        if self.context.ending or contacts is None or self.context.now_ns - contact.last >= ns:
+            return False
+        contacts.again(table, contact)
+        return True
+
+    def told(self, table: str, contact: Contact, value: int) -> None:
+        """Remember what has been said of a row: its `told` from now on."""
+        if self.context.contacts is not None:
+            self.context.contacts.tell(table, contact, value)
 
     def bounded(
         self, capacity: int, make: Callable[[], V] | None = None, keep: Callable[[V], bool] | None = None

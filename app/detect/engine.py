@@ -19,6 +19,7 @@ from app.detect.detector import Detector
 from app.detect.folding import Folding
 from app.detect.registry import DETECTORS
 from app.dpi.facts import Fact
+from app.flow.contacts import Contacts
 from app.model.alert import Detection
 from app.wire.records import FLOW_DTYPE
 
@@ -53,6 +54,9 @@ class Engine:
         """A new capture: new detectors, no alerts."""
         self.context = context
         self.folding = Folding(self._losses)
+        wanted = any(one.contacts for one in self._classes)
+        if wanted and context.contacts is None and context.table is not None:
+            context.contacts = Contacts()
         self.failures: dict[str, int] = {}
         self._detectors: list[Detector] = [one(context, self._say, self._knobs.get(one.name)) for one in self._classes]
         self.flows_not_shown = 0
@@ -71,6 +75,10 @@ class Engine:
         self._of_packets = [one for one in overriding("on_packets") if one.selections]
         self._of_flows = [one for one in overriding("on_flows") if one.wants_flows]
         self._of_ticks = overriding("on_tick")
+        self._of_contacts: dict[str, list[Detector]] = {}
+        for one in overriding("on_contact"):
+            for table in one.contacts:
+                self._of_contacts.setdefault(table, []).append(one)
         self._of_facts: dict[type, list[Detector]] = {}
         for one in overriding("on_fact"):
             for kind in one.facts:
@@ -116,6 +124,8 @@ class Engine:
                 self._second = second
                 ticked = True
             self.context.now_ns = int(stamps[end - 1])
+            if self.context.contacts is not None:
+                self.context.contacts.add(packets, begin, end, flow_ids, first_id)
             batch = Batch(columns, begin, end, first_id, self.context.now_ns)
             for one in self._of_packets:
                 for name in one.selections:
@@ -159,6 +169,7 @@ class Engine:
     def finish(self) -> None:
         """The capture is over, all of its flows have ended."""
         now_ns = self.context.now_ns
+        self.context.ending = True
         self._show_flows(everything=True)
         self._tick(now_ns)
         for one in list(self._detectors):
@@ -167,6 +178,12 @@ class Engine:
     # -- ticks -----------------------------------------------------------------------------------------------------------
 
     def _tick(self, now_ns: int) -> None:
+        contacts = self.context.contacts
+        if contacts is not None and contacts.any_listed:
+            for table, detectors in self._of_contacts.items():
+                for contact in contacts.listed(table):
+                    for one in detectors:
+                        self._call(one, one.on_contact, table, contact)
         for one in self._of_ticks:
             self._call(one, one.on_tick, now_ns)
 

@@ -6,5 +6,13 @@ from typing import Final
 
 from app.detect.arp_sweep import ArpSweep
 from app.detect.detector import Detector
+from app.detect.distributed_scan import DistributedScan
+from app.detect.host_sweep import HostSweep
+from app.detect.port_scan import PortScan
 
-DETECTORS: Final[tuple[type[Detector], ...]] = (ArpSweep,)
+DETECTORS: Final[tuple[type[Detector], ...]] = (
+    PortScan,
+    HostSweep,
+    DistributedScan,
+    ArpSweep,
+)

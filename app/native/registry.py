@@ -24,6 +24,7 @@ KERNELS: Final = (
     Entry("update_flows", "app.flow.table_kernels", "update", "flows"),
     Entry("sweep_flows", "app.flow.table_kernels", "sweep", "flows"),
     Entry("collect_flows", "app.flow.table_kernels", "collect", "flows"),
+    Entry("note_contacts", "app.flow.contact_kernels", "note_contacts", "attempts"),
     Entry("add_active", "app.flow.roll_up_kernels", "add_active", "hosts and conversations"),
     Entry("add_ended", "app.flow.roll_up_kernels", "add_ended", "hosts and conversations"),
     Entry("restore_hosts", "app.flow.roll_up_kernels", "restore_hosts", "hosts and conversations"),

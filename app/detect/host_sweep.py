@@ -1,0 +1,170 @@
+"""One host tries the same port, or a ping, of many others: sweeps of networks, worms, and lateral movement inside.
+
+Many connections to one port are no sweep where they answer: a browser opens hundreds to port 443. A sweep's targets do not answer, and lie side by side.
+Peer-to-peer programs reach many hosts that are gone, but at ports of their own choice, spread over all networks.
+"""
+
+from __future__ import annotations
+
+from app.detect import networks
+from app.detect.detector import Detector, attempts_evidence
+from app.detect.rule import Knob, Rule
+from app.detect.service_names import REMOTE, SOUGHT, WEB, is_sought
+from app.flow import contact_layout as at
+from app.flow.contacts import Contact
+from app.model.alert import Severity
+
+_NORMAL = "Inventory and monitoring systems of the administrator; set-up programs of printers and cameras."
+
+
+class HostSweep(Detector):
+    name = "host_sweep"
+    rules = (
+        Rule(
+            "host_sweep",
+            "Host sweep: one port of many hosts is tried",
+            "medium",
+            "One host tried the same service of many others, and most did not answer: it looks for hosts that offer it, as scanners and worms do.",
+            _NORMAL + " A machine that has lost its connection tries many servers in vain, but in many networks.",
+            "From inside: isolate the source until it is known which program does it. A worm that spreads looks exactly like this.",
+            "T1046",
+        ),
+        Rule(
+            "host_sweep_icmp",
+            "Ping sweep: many hosts are pinged",
+            "medium",
+            "One host sent echo requests to many addresses, many of which do not exist.",
+            _NORMAL,
+            "Find out which program on that host does it; what it does next shows what it was for.",
+            "T1018",
+        ),
+        Rule(
+            "lateral_movement",
+            "Lateral movement: one host logs on to many others",
+            "medium",
+            "One host of the own network opened connections for remote control or file sharing to many others in a short time, and they answered.",
+            "Servers for software distribution, backup and configuration management; an administrator's script.",
+            "If the source is no such server, find out who is logged on to it, and look at what those connections did.",
+            "T1021",
+        ),
+    )
+    knobs = (
+        Knob("hosts", 20, "hosts", "Programs know their servers; twenty that do not answer on one service port are guesses."),
+        Knob("web_hosts", 40, "hosts", "Browsers and updaters reach many web servers, and fail together when the connection is lost."),
+        Knob("other_hosts", 80, "hosts", "On ports that are no well-known service peer-to-peer programs meet tens of hosts that are gone."),
+        Knob("ping_hosts", 15, "hosts", "Ping is for single hosts; monitoring of more than that is known to who set it up."),
+        Knob("remote_hosts", 12, "hosts", "A person works on one to five hosts at a time."),
+        Knob("crowd", 3, "hosts of one network", "Sweeps take addresses side by side; servers on the Internet lie apart."),
+    )  # fmt: skip
+    contacts = ("ports",)
+
+    def on_contact(self, table: str, contact: Contact) -> None:
+        if networks.is_group(*contact.a) or contact.items < max(10, 2 * contact.told):
+            return
+        if contact.protocol in (1, 58):
+            self._ping(contact)
+        elif contact.protocol in (6, 17):
+            self._service(contact)
+
+    def _ping(self, contact: Contact) -> None:
+        limit = int(self.knob("ping_hosts"))
+        if contact.items < limit or contact.failed < 0.25 * contact.items or self.wait("ports", contact):
+            return
+        self.told("ports", contact, contact.items)
+        source = networks.text(*contact.a)
+        self._tell(
+            "host_sweep_icmp", contact, limit, f"{source} pinged {contact.items} addresses", "medium", 0.85, "icmp"
+        )
+
+    def _service(self, contact: Contact) -> None:
+        crowd = contact.items / max(contact.side, 1)
+        udp = contact.protocol == 17
+        if contact.port in WEB:
+            limit, apart = int(self.knob("web_hosts")), True
+        elif is_sought(contact.port):
+            limit, apart = int(self.knob("hosts")), udp
+        else:
+            limit, apart = int(self.knob("other_hosts")), True
+        if contact.failed < limit:
+            self._lateral(contact)
+            return
+        if contact.failed < 0.6 * contact.items or (apart and crowd < self.knob("crowd")):
+            return
+        if self.wait("ports", contact, 3_000_000_000):
+            return
+        self.told("ports", contact, contact.items)
+        service = SOUGHT.get(contact.port)
+        named = f"port {contact.port}" + (f" ({service})" if service else "")
+        inside = networks.is_private(*contact.a)
+        severity: Severity = "high" if inside and contact.port in REMOTE else "medium"
+        text = f"{networks.text(*contact.a)} tried {named} of {contact.items} hosts"
+        self._tell(
+            "host_sweep",
+            contact,
+            limit,
+            text,
+            severity,
+            min(0.95, 0.75 + contact.items / 1000),
+            "udp" if udp else "tcp",
+        )
+
+    def _lateral(self, contact: Contact) -> None:
+        """They answer: is it one host that goes through the own network?"""
+        limit = int(self.knob("remote_hosts"))
+        if contact.protocol != 6 or contact.port not in REMOTE or contact.answers < limit:
+            return
+        if not networks.is_private(*contact.a) or contact.seconds > 1800 or contact.items / max(contact.side, 1) < 2:
+            return
+        self.told("ports", contact, contact.items)
+        text = (
+            f"{networks.text(*contact.a)} opened {REMOTE[contact.port]} connections to {contact.answers} hosts that "
+            f"answered in {contact.seconds:.0f} s; the limit is {limit}."
+        )
+        self.alert(
+            "lateral_movement",
+            text,
+            contact.last,
+            networks.text(*contact.a),
+            self._targets(contact),
+            confidence=0.5,
+            fold=(contact.a, contact.port),
+            measured=contact.answers,
+            threshold=limit,
+            unit="hosts",
+            protocol="tcp",
+            flow_ids=contact.flow_ids,
+            evidence=attempts_evidence(contact),
+            details={"port": contact.port, "service": REMOTE[contact.port]},
+        )
+
+    def _targets(self, contact: Contact) -> str:
+        """In words: hosts are kept as bits, networks too."""
+        return f"{contact.items} hosts in {contact.side} network{'s' if contact.side > 1 else ''}"
+
+    def _tell(
+        self, rule: str, contact: Contact, limit: int, text: str, severity: Severity, confidence: float, protocol: str
+    ) -> None:
+        self.alert(
+            rule,
+            f"{text} in {contact.seconds:.1f} s and {contact.failed} did not answer; the limit is {limit} hosts.",
+            contact.last,
+            networks.text(*contact.a),
+            self._targets(contact),
+            severity=severity,
+            confidence=confidence,
+            fold=(contact.a, contact.protocol, contact.port),
+            measured=contact.items,
+            threshold=limit,
+            unit="hosts",
+            protocol=protocol,
+            flow_ids=contact.flow_ids,
+            evidence=attempts_evidence(contact),
+            details={
+                "port": contact.port or None,
+                "hosts": contact.items,
+                "networks": contact.side,
+                "answered": contact.answers,
+                "packets": contact.attempts,
+                "probes": "ping" if contact.kinds & at.BY_ICMP else "connection",
+            },
+        )

@@ -1,0 +1,118 @@
+"""One host tries many ports of another: SYN, connect, FIN, NULL, Xmas, ACK and UDP scans, quick or slow.
+
+Who has business with a host knows which port to use, and the port answers. A scan is many ports tried of one host of which most do not answer, or packets with
+flags that no TCP sends. The rows of `pairs` hold up to an hour of attempts, so that a probe every few minutes adds up as well.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.detect import networks
+from app.detect.detector import Detector, attempts_evidence
+from app.detect.rule import Knob, Rule
+from app.flow import contact_layout as at
+from app.flow.contacts import Contact
+from app.model.alert import Severity
+
+STEALTH: Final = at.BY_FIN | at.BY_NULL | at.BY_XMAS | at.BY_ODD
+NAMES: Final = {
+    at.BY_SYN: "SYN",
+    at.BY_FIN: "FIN",
+    at.BY_NULL: "NULL",
+    at.BY_XMAS: "Xmas",
+    at.BY_ACK: "ACK",
+    at.BY_ODD: "odd flags",
+    at.BY_UDP: "UDP",
+    at.BY_SCTP: "SCTP",
+}
+
+
+def ways(kinds: int) -> str:
+    """How it was tried, in words."""
+    return ", ".join(name for bit, name in NAMES.items() if kinds & bit)
+
+
+class PortScan(Detector):
+    name = "port_scan"
+    rules = (
+        Rule(
+            "port_scan",
+            "Port scan: many ports of one host are tried",
+            "medium",
+            "One host tried many ports of another, and most did not answer; or it sent packets whose flags no connection uses, as scanners do to slip past filters.",
+            "Vulnerability scanners and inventory of the administrator; a monitoring system that checks many ports of a host that is down.",
+            "From inside: find the program on the source and who runs it. From outside: usual on the Internet; see that only what you mean to offer answers.",
+            "T1046",
+        ),
+    )
+    knobs = (
+        Knob(
+            "ports",
+            10,
+            "ports",
+            "Ordinary programs try one to five ports of a host (peer-to-peer, printers, video calls); scanners take tens to thousands.",
+        ),
+        Knob("udp_ports", 12, "ports", "Video calls and games open some more UDP ports with one host than TCP ports."),
+        Knob("stealth_ports", 3, "ports", "Packets without a legal combination of flags are not sent by accident; three ports leave out a defect device."),
+        Knob("failed_share", 0.6, "of the ports", "A scan of a server with many open ports still fails on most."),
+    )  # fmt: skip
+    contacts = ("pairs",)
+
+    def on_contact(self, table: str, contact: Contact) -> None:
+        if networks.is_group(*contact.b) or networks.is_group(*contact.a) or contact.a == contact.b:
+            return
+        limit = self._limit(contact)
+        if limit is None or contact.items < max(limit, 2 * contact.told):
+            return
+        if not contact.kinds & STEALTH and self.wait("pairs", contact):
+            return
+        self.told("pairs", contact, contact.items)
+        self._tell(contact, limit)
+
+    def _limit(self, contact: Contact) -> int | None:
+        """The limit that applies and is passed; None where none is."""
+        failed_enough = contact.failed >= self.knob("failed_share") * contact.items
+        if contact.protocol == 17:
+            limit = int(self.knob("udp_ports"))
+            return limit if contact.failed >= limit and failed_enough else None
+        stealth = int(self.knob("stealth_ports"))
+        kinds = (contact.kinds & STEALTH).bit_count()
+        if kinds and contact.items >= stealth and (kinds >= 2 or contact.kinds & (at.BY_NULL | at.BY_XMAS)):
+            return stealth
+        if kinds and contact.items >= 2 * stealth and not contact.kinds & at.BY_SYN:
+            return 2 * stealth  # FIN alone: some stacks send a stray one
+        limit = int(self.knob("ports"))
+        return limit if contact.failed >= limit and failed_enough else None
+
+    def _tell(self, contact: Contact, limit: int) -> None:
+        source, target = networks.text(*contact.a), networks.text(*contact.b)
+        slow = contact.seconds > 60 and contact.attempts / contact.seconds < 1
+        inside = networks.is_private(*contact.a)
+        severity: Severity = "high" if inside and contact.items >= 10 else "medium"
+        kind = ways(contact.kinds)
+        self.alert(
+            "port_scan",
+            f"{source} tried {contact.items} ports of {target} ({kind}) in {contact.seconds:.1f} s and {contact.failed} did not answer; the limit is {limit} ports.",
+            contact.last,
+            source,
+            target,
+            severity=severity,
+            title=f"Port scan ({'slow, ' if slow else ''}{kind})",
+            confidence=min(0.99, 0.7 + 0.01 * contact.items + (0.15 if contact.kinds & STEALTH else 0)),
+            measured=contact.items,
+            threshold=limit,
+            unit="ports",
+            protocol={6: "tcp", 17: "udp", 132: "sctp"}.get(contact.protocol),
+            flow_ids=contact.flow_ids,
+            evidence=attempts_evidence(contact),
+            details={
+                "ports_tried": contact.items,
+                "answered": contact.answers,
+                "resets": contact.refusals,
+                "packets": contact.attempts,
+                "seconds": round(contact.seconds, 3),
+                "kind": kind,
+                "slow": slow,
+            },
+        )
