@@ -12,6 +12,7 @@ from app.dpi.dcerpc_interfaces import INTERFACES, interface_name
 from app.dpi.facts import Action
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.protocol_inspector import MessageInspector
+from app.dpi.signatures import TCP, begins, pattern
 
 MOST_CALLS: Final = 256
 _MOST_CONTEXTS: Final = 32
@@ -122,6 +123,7 @@ class DcerpcInspector(MessageInspector):
         return MORE if self._reader.pdu(direction, message, ts) else DONE
 
 
+@begins(pattern(TCP, "05 0?"))
 def recognize_dcerpc(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A bind or its answer: version 5.0 or 5.1, a length that fits."""
     if flow.protocol != 6 or len(data) < 24 or data[0] != 5 or data[1] > 1 or data[2] not in (_BIND, _BIND_ACK, _ALTER):

@@ -12,6 +12,7 @@ from app.dpi.facts import HostName
 from app.dpi.inspector import MORE, FlowContext, Inspector
 from app.dpi.printable import printable
 from app.dpi.protocol_inspector import ProtocolInspector, on_port
+from app.dpi.signatures import UDP, begins, on_ports
 
 _COOKIE: Final = b"\x63\x82\x53\x63"
 _FIXED: Final = 236
@@ -102,6 +103,7 @@ def _fqdn(value: bytes) -> bytes:
     return b".".join(labels)
 
 
+@begins(on_ports(UDP, 67, 68))
 def recognize_dhcp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """The fixed part's cookie, on DHCP's ports."""
     return DhcpInspector(flow) if flow.protocol == 17 and on_port(flow, 67, 68) and _is_dhcp(data) else None

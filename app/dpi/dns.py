@@ -10,6 +10,7 @@ from app.dpi.dns_match import GroupQuestions, Transactions
 from app.dpi.dns_message import HEADER_SIZE, MAX_COUNT, MAX_QUESTIONS, Message, parse_message
 from app.dpi.facts import HostName
 from app.dpi.inspector import DONE, MORE, ORIGINATOR, FlowContext
+from app.dpi.signatures import on_ports, pattern
 
 PORTS: Final[dict[int, str]] = {53: "dns", 5353: "mdns", 5355: "llmnr", 137: "nbns"}
 TCP: Final = 6
@@ -21,6 +22,14 @@ _CLASSES: Final = frozenset((1, 3, 4, 254, 255))  # IN, CH, HS, NONE, ANY
 
 class DnsRecognizer:
     """Makes DNS inspectors. One for a capture: it knows the questions to groups, which are answered in other flows."""
+
+    # On other ports: one question, and in datagrams the bit that must be zero.
+    signatures = (
+        *on_ports(UDP, *PORTS),
+        *on_ports(TCP, *PORTS),
+        *pattern(UDP, *(f"?? ?? ?? {digit}? 00 01" for digit in "012389ab")),
+        *pattern(TCP, *(f"?? ?? ?? ?? ?? {digit}? 00 01" for digit in "012389ab")),
+    )
 
     def __init__(self) -> None:
         self._group = GroupQuestions()

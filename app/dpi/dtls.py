@@ -10,6 +10,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.offset_buffer import OffsetBuffer
+from app.dpi.signatures import UDP, begins, pattern
 from app.dpi.tls_handshake import CLIENT_HELLO, SERVER_HELLO, Handshake
 
 _CHANGE_CIPHER_SPEC: Final = 20
@@ -134,6 +135,7 @@ class DtlsInspector:
                 self._handshake.message(direction, partial.kind, partial.buffer.read(0, partial.length), ts)
 
 
+@begins(pattern(UDP, "16 fe ff 00 00", "16 fe fd 00 00", "16 fe fc 00 00", "16 01 00 00 00"))
 def recognize_dtls(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """An inspector where a datagram begins with a record of epoch 0 that holds (a fragment of) a hello."""
     if flow.protocol != 17 or len(data) < _RECORD + _FRAGMENT or data[0] != _HANDSHAKE:

@@ -9,6 +9,7 @@ from app.dpi.facts import Action
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
 from app.dpi.printable import printable
 from app.dpi.protocol_inspector import LineInspector, on_port
+from app.dpi.signatures import TCP, begins, exactly, words
 
 _GREETING: Final = re.compile(rb"220[ -][^\0]{0,500}")
 _SAYS_FTP: Final = re.compile(rb"220[ -][^\r\n]{0,200}\b(?:s?ftpd?|filezilla|vsftpd|proftpd)\b", re.IGNORECASE)
@@ -98,6 +99,7 @@ class FtpInspector(LineInspector):
         super().close(ts)
 
 
+@begins(exactly(TCP, b"220"), words(TCP, b"USER ", b"AUTH ", b"FEAT", b"SYST", b"OPTS "))
 def recognize_ftp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A greeting that says FTP or comes from its port, or FTP's first commands after a greeting with 220."""
     if flow.protocol != 6:

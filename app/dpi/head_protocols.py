@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.printable import without_password
 from app.dpi.protocol_inspector import ProtocolInspector, on_port
+from app.dpi.signatures import TCP, UDP, begins, exactly, pattern
 
 _RTSP: Final = re.compile(
     rb"(?:RTSP/[12]\.0 [1-5][0-9]{2}[ \r\n]|[A-Z_]{3,16} (?:rtspu?://[^\s\0]{1,1024}|\*) RTSP/[12]\.0\r?\n)"
@@ -90,11 +91,13 @@ class SsdpInspector(HeadInspector):
     }
 
 
+@begins(pattern(TCP, "4?", "5?", spaced=True))
 def recognize_rtsp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A request or response of RTSP."""
     return RtspInspector(flow) if flow.protocol == 6 and _RTSP.match(data) else None
 
 
+@begins(exactly(UDP, b"M-SEARCH * HTTP/", b"NOTIFY * HTTP/1.", b"HTTP/1.1 200 OK"))
 def recognize_ssdp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A search or an announcement; a response only on SSDP's port."""
     if flow.protocol != 17:

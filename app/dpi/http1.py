@@ -22,6 +22,7 @@ from app.dpi.http1_stream import GO_ON, HOLD, STOP, Http1Stream
 from app.dpi.http_facts import HttpTeller
 from app.dpi.inspector import FlowContext, Inspector
 from app.dpi.printable import printable
+from app.dpi.signatures import TCP, begins, exactly, pattern
 
 _PENDING: Final = 256  # requests that wait for their responses
 _ORPHANS: Final = 64  # responses that wait for a request that a hole held up
@@ -206,6 +207,7 @@ class Http1Inspector:
         return all_bytes
 
 
+@begins(exactly(TCP, b"\r", b"\n"), pattern(TCP, "4?", "5?", spaced=True))
 def recognize_http1(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A request line or a status line of HTTP/1.x (or the one line of HTTP/0.9); also the begin of a long one."""
     if flow.protocol != 6 or not data:

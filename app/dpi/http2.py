@@ -17,6 +17,7 @@ from app.dpi.facts import HttpTransaction
 from app.dpi.http1_message import Head
 from app.dpi.http_facts import HttpTeller
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
+from app.dpi.signatures import TCP, begins, exactly
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEADERS, _PUSH_PROMISE, _CONTINUATION = 1, 5, 9
@@ -163,6 +164,7 @@ class Http2Inspector:
         return True
 
 
+@begins(exactly(TCP, b"PRI * HTTP/2.0\r\n"))
 def recognize_http2(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """The client's preface, or the first frames after an upgrade to h2c (the server's SETTINGS may come first)."""
     if flow.protocol != 6:

@@ -7,6 +7,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
 from app.dpi.protocol_inspector import LineInspector, on_port, plain_user
+from app.dpi.signatures import TCP, begins, exactly, pattern
 
 _GREETING: Final = re.compile(rb"\* (?:OK|PREAUTH)[ \r\n][^\0]{0,500}")
 _SAYS_IMAP: Final = re.compile(rb"\* (?:OK|PREAUTH)[ \[][^\r\n]{0,300}(?:IMAP|dovecot)", re.IGNORECASE)
@@ -88,6 +89,7 @@ class ImapInspector(LineInspector):
         super().close(ts)
 
 
+@begins(exactly(TCP, b"* OK", b"* PREAUTH", b"."), pattern(TCP, "3?", "4?", "5?", "6?", "7?", spaced=True))
 def recognize_imap(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A greeting that says IMAP or comes from its port, or IMAP's first commands."""
     if flow.protocol != 6:

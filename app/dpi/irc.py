@@ -9,6 +9,7 @@ from app.dpi.facts import Action
 from app.dpi.inspector import MORE, ORIGINATOR, FlowContext, Inspector
 from app.dpi.printable import printable
 from app.dpi.protocol_inspector import LineInspector, on_port
+from app.dpi.signatures import TCP, begins, exactly
 
 _FIRST: Final = re.compile(
     rb"(?:(?:PASS [^\r\n]{1,200}|CAP (?:LS|REQ|END)[^\r\n]{0,200})\r?\n)*(?:NICK [^\s:]{1,64}\r?\n|USER [^\s]{1,64} [^\r\n]{1,200} :?[^\r\n]{0,200}\r?\n)"
@@ -58,6 +59,7 @@ class IrcInspector(LineInspector):
         return MORE
 
 
+@begins(exactly(TCP, b"PASS ", b"CAP ", b"NICK ", b"USER ", b":", b"NOTICE AUTH :"))
 def recognize_irc(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """NICK and USER, or a server's first words."""
     if flow.protocol != 6:

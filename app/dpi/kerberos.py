@@ -9,10 +9,12 @@ from app.dpi.facts import Action, LoginAttempt
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.printable import printable
 from app.dpi.protocol_inspector import MessageInspector, on_port
+from app.dpi.signatures import TCP, UDP, begins, pattern
 
 _AS_REQ, _AS_REP, _TGS_REQ, _TGS_REP, _ERROR = 0x6A, 0x6B, 0x6C, 0x6D, 0x7E
 _TAGS: Final = frozenset((_AS_REQ, _AS_REP, _TGS_REQ, _TGS_REP, 0x6E, 0x6F, _ERROR))
 _SEQUENCE, _INTEGER = 0x30, 0x02
+_LENGTHS: Final = ("??", "81 ??", "82 ?? ??", "83 ?? ?? ??", "84 ?? ?? ?? ??")  # forms of a length before the sequence
 _PRE_AUTHENTICATION: Final = 2  # padata: PA-ENC-TIMESTAMP
 # RFC 4120 section 7.5.9, with the words of its names
 ERRORS: Final[dict[int, str]] = {
@@ -142,6 +144,10 @@ def _string(wrapped: bytes | None) -> str:
     return printable(inside(wrapped or b"", 0x1B) or b"")
 
 
+@begins(
+    pattern(UDP, *(f"{tag:02x} {length} 30" for tag in _TAGS for length in _LENGTHS)),
+    pattern(TCP, *(f"00 ?? ?? ?? {tag:02x} {length} 30" for tag in _TAGS for length in _LENGTHS)),
+)
 def recognize_kerberos(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """An application tag of Kerberos around a sequence that begins with version 5; over TCP behind a length."""
     body = data[4:] if flow.protocol == 6 else data

@@ -9,6 +9,7 @@ from app.dpi.facts import Action, LoginAttempt
 from app.dpi.inspector import DONE, MORE, ORIGINATOR, FlowContext, Inspector
 from app.dpi.printable import printable
 from app.dpi.protocol_inspector import MessageInspector
+from app.dpi.signatures import TCP, UDP, begins, exactly
 
 _BIND, _BIND_ANSWER, _SEARCH, _ENTRY, _EXTENDED, _EXTENDED_ANSWER, _REFERENCE = 0x60, 0x61, 0x63, 0x64, 0x77, 0x78, 0x73
 _OPERATIONS: Final = frozenset((_BIND, _BIND_ANSWER, 0x42, _SEARCH, _ENTRY, 0x65, 0x66, 0x67, 0x68, 0x69, 0x4A, 0x6B, 0x6C, 0x6E, _REFERENCE, _EXTENDED, _EXTENDED_ANSWER))  # fmt: skip
@@ -132,6 +133,7 @@ def _filter(tag: int, value: bytes, depth: int) -> str:
     return f"({'='.join(parts)})"
 
 
+@begins(exactly(TCP, b"0"), exactly(UDP, b"0"))
 def recognize_ldap(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A sequence of a message number and an operation of LDAP whose lengths agree."""
     if len(data) < 7 or data[0] != 0x30:

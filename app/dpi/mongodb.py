@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.protocol_inspector import MessageInspector
+from app.dpi.signatures import TCP, begins, pattern
 
 _REPLY, _QUERY, _COMPRESSED, _MSG = 1, 2004, 2012, 2013
 _LARGEST: Final = 48_000_000
@@ -41,6 +42,9 @@ class MongodbInspector(MessageInspector):
         return MORE
 
 
+@begins(
+    pattern(TCP, "?? ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? d4 07 00 00", "?? ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? ?? dd 07 00 00")
+)
 def recognize_mongodb(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A query or a message with a command behind a plausible header."""
     if flow.protocol != 6 or len(data) < 27 or not len(data) <= int.from_bytes(data[:4], "little") <= _LARGEST:

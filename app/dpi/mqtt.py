@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
 from app.dpi.protocol_inspector import MessageInspector
+from app.dpi.signatures import TCP, begins, exactly
 
 _VERSIONS: Final = {3: "3.1", 4: "3.1.1", 5: "5"}
 _CONNECT, _CONNACK = 0x10, 0x20
@@ -95,6 +96,7 @@ def _past_properties(data: bytes, place: int, level: int) -> int:
     return behind + length if behind > 0 else len(data)
 
 
+@begins(exactly(TCP, b"\x10"))
 def recognize_mqtt(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """CONNECT with the protocol's name."""
     if flow.protocol != 6 or data[:1] != b"\x10":

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
 from app.dpi.protocol_inspector import MessageInspector
+from app.dpi.signatures import TCP, begins, pattern
 
 _VERSION: Final = re.compile(rb"[0-9]{1,2}\.[0-9]{1,3}[ -~]{0,100}")
 _SSL: Final = 0x800
@@ -67,6 +68,7 @@ class MysqlInspector(MessageInspector):
         super().close(ts)
 
 
+@begins(pattern(TCP, "?? ?? ?? 00 0a 3?"))
 def recognize_mysql(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """The server's greeting: its length, sequence 0, protocol 10, a version that looks like one."""
     if (

@@ -7,6 +7,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.protocol_inspector import ProtocolInspector, on_port
+from app.dpi.signatures import UDP, begins, on_ports
 
 _MODES: Final = {
     1: "symmetric active",
@@ -58,6 +59,7 @@ def _is_ntp(data: bytes) -> bool:
     return len(data) >= 48 and 1 <= version <= 4 and 1 <= mode <= 5 and data[1] <= 16
 
 
+@begins(on_ports(UDP, 123))
 def recognize_ntp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A plausible first byte and length, on NTP's port."""
     return NtpInspector(flow) if flow.protocol == 17 and on_port(flow, 123) and _is_ntp(data) else None

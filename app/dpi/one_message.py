@@ -8,6 +8,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.protocol_inspector import ProtocolInspector, on_port
+from app.dpi.signatures import TCP, UDP, begins, exactly, pattern
 
 _STUN_COOKIE: Final = b"\x21\x12\xa4\x42"
 _HANDSHAKE: Final = b"\x13BitTorrent protocol"
@@ -62,6 +63,7 @@ def _bittorrent(inspector: ProtocolInspector, data: bytes) -> None:
         inspector.note("peer", data[48:56])
 
 
+@begins(pattern(TCP, "?? ?? ?? ?? 21 12 a4 42"), pattern(UDP, "?? ?? ?? ?? 21 12 a4 42"))
 def recognize_stun(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """The magic cookie, and a length that fits (RFC 8489 section 5)."""
     if len(data) < 20 or data[4:8] != _STUN_COOKIE or data[0] & 0xC0:
@@ -71,6 +73,7 @@ def recognize_stun(flow: FlowContext, direction: int, data: bytes) -> Inspector 
     return OneMessageInspector(flow, "stun", _stun) if fits else None
 
 
+@begins(exactly(TCP, _HANDSHAKE), exactly(UDP, b"d1:"))
 def recognize_bittorrent(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A peer's handshake (BEP 3), or a query or response of the distributed hash table (BEP 5)."""
     if flow.protocol == 6:
@@ -79,12 +82,14 @@ def recognize_bittorrent(flow: FlowContext, direction: int, data: bytes) -> Insp
     return OneMessageInspector(flow, "bittorrent", _nothing) if table else None
 
 
+@begins(exactly(UDP, *(bytes((kind, 0, 0, 0)) for kind in _WIREGUARD)))
 def recognize_wireguard(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A handshake message of its exact length; reserved bytes are zero."""
     known = flow.protocol == 17 and len(data) >= 64 and data[1:4] == b"\0\0\0" and _WIREGUARD.get(data[0]) == len(data)
     return OneMessageInspector(flow, "wireguard", _nothing) if known and len(set(data[4:])) > 16 else None
 
 
+@begins(pattern(TCP, "?? ?? 38", "?? ?? 40", "?? ?? 50"), pattern(UDP, "38", "40", "50"))
 def recognize_openvpn(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A hard reset: plain, or with an HMAC on OpenVPN's port. Over TCP two bytes of length come before it."""
     if flow.protocol == 6:

@@ -7,6 +7,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
 from app.dpi.protocol_inspector import LineInspector, on_port, plain_user
+from app.dpi.signatures import TCP, begins, exactly, words
 
 _GREETING: Final = re.compile(rb"\+OK[ \r\n][^\0]{0,500}")
 _SAYS_POP: Final = re.compile(rb"\+OK [^\r\n]{0,300}(?:POP|<[!-;=?-~]{1,128}@[!-;=?-~]{1,128}>|dovecot)", re.IGNORECASE)
@@ -73,6 +74,7 @@ class Pop3Inspector(LineInspector):
         super().close(ts)
 
 
+@begins(exactly(TCP, b"+OK"), words(TCP, b"USER ", b"APOP ", b"CAPA", b"STLS", b"AUTH"))
 def recognize_pop3(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A greeting that says POP or comes from its port, or POP3's first commands after a `+OK`."""
     if flow.protocol != 6:

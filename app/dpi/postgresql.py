@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
 from app.dpi.protocol_inspector import MessageInspector
+from app.dpi.signatures import TCP, begins, pattern
 
 _VERSION_3: Final = b"\0\3\0"
 _SSL, _GSS, _CANCEL = (number.to_bytes(4, "big") for number in (80877103, 80877104, 80877102))
@@ -94,6 +95,7 @@ class PostgresqlInspector(MessageInspector):
         super().close(ts)
 
 
+@begins(pattern(TCP, "00 ?? ?? ?? 00 03 00 0?", "00 00 00 ?? 04 d2 16 ??"))
 def recognize_postgresql(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A startup message, or a request for encryption or to cancel."""
     if flow.protocol != 6 or len(data) < 8 or int.from_bytes(data[:4], "big") != len(data):

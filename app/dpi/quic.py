@@ -15,7 +15,8 @@ from app.dpi.offset_buffer import OffsetBuffer
 from app.dpi.printable import printable
 from app.dpi.quic_crypto import CLIENT, SERVER, InitialKeys, initial_keys
 from app.dpi.quic_packets import INITIAL, RETRY, LongHeader, crypto_frames, parse_long_header
-from app.dpi.quic_versions import salt, version_name
+from app.dpi.quic_versions import READABLE, salt, version_name
+from app.dpi.signatures import UDP, Signature, begins
 from app.dpi.tls_handshake import Handshake
 
 _MAX_INITIALS: Final = 10  # of each direction
@@ -207,6 +208,14 @@ class QuicInspector:
         self._over = True
 
 
+@begins(
+    [Signature(UDP, b"\xc0" + version.to_bytes(4, "big"), b"\xc0\xff\xff\xff\xff") for version in READABLE],
+    [Signature(UDP, b"\xc0\x0a\x0a\x0a\x0a", b"\xc0\x0f\x0f\x0f\x0f")],  # reserved (RFC 9000 section 15)
+    [
+        Signature(UDP, b"\x80Q0", b"\x80\xff\xff"),
+        Signature(UDP, b"\x09" + bytes(8) + b"Q0", b"\x09" + bytes(8) + b"\xff\xff"),
+    ],
+)
 def recognize_quic(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """An inspector where a datagram begins with a client's Initial that authenticates, or with a CHLO of Google's QUIC.
 

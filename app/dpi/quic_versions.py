@@ -32,6 +32,7 @@ _SALTS: Final[dict[int, tuple[str, bytes]]] = {
     int.from_bytes(b"Q050", "big"): ("Q050", _SALT_Q050),
     int.from_bytes(b"T051", "big"): ("T051", _SALT_T051),
 }
+READABLE: Final = tuple(_SALTS)  # versions whose Initial packets can be opened
 
 
 def version_name(version: int) -> str:

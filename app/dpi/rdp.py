@@ -7,6 +7,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.protocol_inspector import MessageInspector
+from app.dpi.signatures import TCP, begins, pattern
 
 _COOKIE: Final = re.compile(rb"Cookie: mstshash=([^\r\n]{1,100})\r\n")
 _SECURITY: Final = {0: "rdp", 1: "tls", 2: "credssp", 4: "rdstls", 8: "credssp early"}
@@ -40,6 +41,7 @@ class RdpInspector(MessageInspector):
         return DONE
 
 
+@begins(pattern(TCP, "03 00 ?? ?? ?? e0"))
 def recognize_rdp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A connection request with RDP's cookie or its request for a security protocol."""
     if flow.protocol != 6 or len(data) < 11 or data[:2] != b"\3\0" or data[5] != _REQUEST:

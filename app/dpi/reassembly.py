@@ -87,7 +87,9 @@ class TcpStream:
         limit_pieces: int = HELD_PIECES,
         policy: Policy = "first",
         budget: ReassemblyBudget | None = None,
+        expected: int | None = None,
     ) -> None:
+        """`expected`: the sequence number of the next byte, where it is known."""
         if policy not in ("first", "last"):
             raise ValueError(f"overlap policy {policy!r}: first and last are allowed")
         self._deliver = deliver
@@ -96,7 +98,7 @@ class TcpStream:
         self._limit_pieces = limit_pieces
         self._policy = policy
         self._budget = budget or ReassemblyBudget(_UNLIMITED)
-        self._expected: int | None = None  # sequence number of the next byte; None before the first segment
+        self._expected = expected  # sequence number of the next byte; None before the first segment
         self._position = 0  # offset of that byte in the stream
         self._fin: int | None = None
         self._held: list[_Piece] = []  # in rising order, without overlap, all at or after _position

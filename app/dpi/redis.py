@@ -7,6 +7,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
 from app.dpi.protocol_inspector import ProtocolInspector
+from app.dpi.signatures import TCP, begins, pattern
 
 _FIRST: Final = re.compile(rb"\*([1-9][0-9]{0,5})\r\n\$([1-9][0-9]?)\r\n([A-Za-z][A-Za-z._|-]{0,31})\r\n")
 _HEAD: Final = re.compile(rb"\*([0-9]{1,7})\r\n")
@@ -92,6 +93,7 @@ class RedisInspector(ProtocolInspector):
         super().close(ts)
 
 
+@begins(pattern(TCP, "2a 3?"))
 def recognize_redis(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A command: an array of bulk strings whose first is a word of the announced length."""
     if flow.protocol != 6:

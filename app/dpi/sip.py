@@ -9,6 +9,7 @@ from app.dpi.facts import Action, LoginAttempt
 from app.dpi.head_protocols import USERINFO, HeadInspector
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.printable import printable
+from app.dpi.signatures import TCP, UDP, begins, pattern
 
 _SIP: Final = re.compile(rb"(?:SIP/2\.0 [1-6][0-9]{2}[ \r\n]|[A-Z]{3,12} (?:sips?|tel):[^\s\0]{1,512} SIP/2\.0\r?\n)")
 _ADDRESS: Final = re.compile(rb"(?:sips?|tel):([^>;\s]{1,200})")
@@ -95,6 +96,10 @@ def address_of(value: bytes) -> bytes:
     return USERINFO.sub(rb"\1@", found[0]).partition(b":")[2] if found else value
 
 
+@begins(
+    pattern(TCP, "4? 4?", "4? 5?", "5? 4?", "5? 5?", spaced=True),
+    pattern(UDP, "4? 4?", "4? 5?", "5? 4?", "5? 5?", spaced=True),
+)
 def recognize_sip(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A request or response of SIP/2.0, over UDP or TCP."""
     return SipInspector(flow) if _SIP.match(data) else None

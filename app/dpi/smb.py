@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from app.dpi.facts import LoginAttempt
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.protocol_inspector import MessageInspector
+from app.dpi.signatures import TCP, begins, pattern
 from app.dpi.smb1 import Smb1Reader
 from app.dpi.smb2 import Smb2Reader
 from app.dpi.smb_pipes import Files
@@ -132,6 +133,11 @@ class SmbInspector(MessageInspector):
             self.note(name, value.decode("utf-16-le", "replace").encode("utf-8", "replace") if unicode else value)
 
 
+@begins(
+    pattern(
+        TCP, "00 ?? ?? ?? ff 53 4d 42", "00 ?? ?? ?? fc 53 4d 42", "00 ?? ?? ?? fd 53 4d 42", "00 ?? ?? ?? fe 53 4d 42"
+    )
+)
 def recognize_smb(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A session header and SMB's mark behind it."""
     if flow.protocol != 6 or len(data) < 8:

@@ -10,6 +10,7 @@ from app.dpi.facts import Action
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
 from app.dpi.printable import printable
 from app.dpi.protocol_inspector import LineInspector, decoded_base64, on_port, plain_user
+from app.dpi.signatures import TCP, begins, exactly, words
 
 _GREETING: Final = re.compile(rb"220[ -][^\0]{0,500}")
 _SAYS_SMTP: Final = re.compile(rb"220[ -][^\r\n]{0,300}(?:SMTP|postfix|exim|sendmail)", re.IGNORECASE)
@@ -128,6 +129,7 @@ class SmtpInspector(LineInspector):
         super().close(ts)
 
 
+@begins(exactly(TCP, b"220"), words(TCP, b"EHLO ", b"HELO ", b"LHLO "))
 def recognize_smtp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A greeting that says SMTP or comes from its port, or a client's EHLO."""
     if flow.protocol != 6:

@@ -6,6 +6,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, FlowContext, Inspector
 from app.dpi.protocol_inspector import ProtocolInspector
+from app.dpi.signatures import UDP, begins, exactly
 
 _VERSIONS: Final = {0: "1", 1: "2c", 3: "3"}
 _PDUS: Final = {
@@ -69,6 +70,7 @@ def _read(data: bytes) -> tuple[int, str] | None:
     return (version, pdu) if pdu and behind > 0 and behind + inner == len(data) else None
 
 
+@begins(exactly(UDP, b"0"))
 def recognize_snmp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A message whose lengths all fit."""
     return SnmpInspector(flow) if flow.protocol == 17 and _read(data) else None

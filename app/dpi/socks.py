@@ -10,6 +10,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, MORE, ORIGINATOR, RESPONDER, FlowContext, Inspector
 from app.dpi.protocol_inspector import ProtocolInspector
+from app.dpi.signatures import TCP, begins, pattern
 
 _LIMIT: Final = 1024
 _COMMANDS: Final = {1: "connect", 2: "bind", 3: "udp associate"}
@@ -141,6 +142,7 @@ def _address_length(data: bytearray) -> int:
     return {1: 10, 3: 7 + data[4], 4: 22}.get(data[3], -1)
 
 
+@begins(pattern(TCP, "04 01", "04 02", "05 0?"))
 def recognize_socks(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """A client's first message, whole: methods of SOCKS 5, or a request of SOCKS 4."""
     if flow.protocol != 6 or direction == RESPONDER or len(data) < 3:

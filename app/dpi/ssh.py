@@ -7,6 +7,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, MORE, ORIGINATOR, FlowContext, Inspector
 from app.dpi.protocol_inspector import LineInspector
+from app.dpi.signatures import TCP, begins, exactly
 
 _BANNER: Final = re.compile(rb"SSH-([12]\.[0-9]{1,2})-([ -~]{1,250})\r?\n?")
 
@@ -33,6 +34,7 @@ class SshInspector(LineInspector):
         return DONE if all(self._seen) else MORE
 
 
+@begins(exactly(TCP, b"SSH-"))
 def recognize_ssh(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """`SSH-2.0-…`."""
     return SshInspector(flow) if flow.protocol == 6 and _BANNER.match(data) else None

@@ -10,6 +10,7 @@ from typing import Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
 from app.dpi.protocol_inspector import ProtocolInspector, on_port
+from app.dpi.signatures import TCP, begins, on_ports, pattern
 
 _IAC, _SB, _SE = 255, 250, 240
 _COMMAND: Final = rb"(?:\xff[\xfb-\xfe][\x00-\x31\x8a-\x8c\xff])"
@@ -125,6 +126,7 @@ class TelnetInspector(ProtocolInspector):
         return bytes(text)
 
 
+@begins(pattern(TCP, "ff f?"), on_ports(TCP, 23, 2323))
 def recognize_telnet(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """Two commands of option negotiation at the beginning; on Telnet's port one, or a prompt."""
     if flow.protocol != 6:

@@ -10,6 +10,7 @@ from typing import Final
 
 from app.dpi.facts import Action, TlsServerHello
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
+from app.dpi.signatures import TCP, Signature, begins, pattern
 from app.dpi.tls_handshake import CLIENT_HELLO, SERVER_HELLO, TYPES, Handshake
 from app.dpi.tls_hello import parse_ssl2_client_hello
 
@@ -200,6 +201,7 @@ def _is_ssl2_server_hello(body: bytes) -> bool:
     return 11 + sum(int.from_bytes(body[i : i + 2], "big") for i in (5, 7, 9)) == len(body)
 
 
+@begins(pattern(TCP, "16 03 0?"), [Signature(TCP, b"\x80\0\1", b"\x80\0\xff")])
 def recognize_tls(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """An inspector where a TCP stream begins with a ClientHello or ServerHello, on any port."""
     return TlsInspector(flow) if flow.protocol == 6 and (_begins_record(data) or _begins_ssl2(data)) else None

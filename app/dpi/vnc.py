@@ -8,6 +8,7 @@ from typing import Final
 from app.dpi.facts import Action, LoginAttempt
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
 from app.dpi.protocol_inspector import ProtocolInspector
+from app.dpi.signatures import TCP, begins, exactly
 
 _VERSION: Final = re.compile(rb"RFB ([0-9]{3}\.[0-9]{3})\n")
 _KINDS: Final = {1: "none", 2: "password", 5: "RA2", 16: "tight", 18: "tls", 19: "vencrypt", 30: "apple"}
@@ -114,6 +115,7 @@ class VncInspector(ProtocolInspector):
         super().close(ts)
 
 
+@begins(exactly(TCP, b"RFB "))
 def recognize_vnc(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """The version message of either side."""
     return VncInspector(flow) if flow.protocol == 6 and _VERSION.match(data) else None

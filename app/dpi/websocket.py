@@ -8,6 +8,7 @@ from typing import Final
 from app.dpi.facts import Action
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.protocol_inspector import ProtocolInspector
+from app.dpi.signatures import begins
 
 _FRAMES: Final = 16
 _LIMIT: Final = 64 << 10
@@ -71,6 +72,7 @@ def _frame(data: bytearray) -> tuple[bytes, int] | None:
     return payload, at + length
 
 
+@begins()
 def recognize_websocket(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
     """After an upgrade to it."""
     return WebSocketInspector(flow) if flow.protocol == 6 and flow.notes.get("upgrade") == "websocket" else None

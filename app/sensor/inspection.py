@@ -1,8 +1,8 @@
 """The stage behind the flow table: payload of flows that somebody still wants to read goes to inspectors, and their facts come back.
 
-Kernels choose the packets (`app.sensor.select_kernels`), so Python sees the first payloads of each flow and the streams that an inspector reads on, nothing
-else. Memory is bounded per flow, by a common budget of reassembly, and by the number of flows looked at; live capture also bounds the time per tick. What
-was left out is counted.
+Kernels choose the packets (`app.sensor.select_kernels`), so Python sees flows whose first payload fits a signature, and the streams that an inspector reads
+on, nothing else. Memory is bounded per flow, by a common budget of reassembly, and by the number of flows looked at; live capture also bounds the time per
+tick. What was left out is counted.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.dpi import signatures
 from app.dpi.facts import Fact
 from app.dpi.inspector import FlowContext, Inspector, Recognizer, Skipping
 from app.dpi.reassembly import ReassemblyBudget, TcpStream
@@ -22,51 +24,23 @@ from app.flow.table import FlowTable
 from app.native.call import EACH_CALL
 from app.native.loader import kernel
 from app.sensor import select_layout as layout
+from app.sensor.inspected_flow import ENDED, UNKNOWN, Beginning, InspectedFlow, Pieces
 from app.wire.addresses import format_address
 
-MAX_FLOWS: Final = 65_536  # flows that are being looked at, about 5 kB each; the one begun first is let go for another
+MAX_FLOWS: Final = 65_536  # flows that are being looked at, about 2 kB each; the one begun first is let go for another
 REASSEMBLY_BYTES: Final = 32 << 20  # held out of order, all flows together
 RECOGNITION_BYTES: Final = 4096  # of one direction, in which a protocol has to show itself
 SKIP_FROM: Final = 2048  # bytes worth passing over
 RECOGNITION_PIECES: Final = 50
+SMALL: Final = 1500  # bytes up to which each further segment is asked about
 MOST_CHANGES: Final = 4  # of protocol in one connection
-RECOGNITION_DATAGRAMS: Final = 4  # of a UDP flow
 FIN, SYN, ACK = 1, 2, 16
 TCP: Final = 6
+_MASK: Final = 0xFFFFFFFF
 
+_ENDS: Final = ("ip_version", "src_hi", "src_lo", "src_port", "dst_hi", "dst_lo", "dst_port")
 
-class InspectedFlow:
-    """What is remembered of a flow while it is looked at."""
-
-    __slots__ = (
-        "changes",
-        "context",
-        "held",
-        "inspector",
-        "over",
-        "skipping",
-        "slot",
-        "streams",
-        "tries",
-        "upgraded",
-        "waiting",
-    )
-
-    def __init__(self, context: FlowContext, slot: int) -> None:
-        self.context = context
-        self.slot = slot
-        self.inspector: Inspector | None = None
-        self.skipping: Skipping | None = None  # the inspector, where it can skip
-        self.streams: list[TcpStream] | None = None
-        self.held: list[bytearray] = [
-            bytearray(),
-            bytearray(),
-        ]  # first bytes of both directions, until somebody recognises them
-        self.waiting: list[tuple[int, bytes, int]] = []  # the same bytes in the order in which they came
-        self.tries = 0  # datagrams that nobody recognised
-        self.changes = 0  # of protocol within the connection
-        self.upgraded = False
-        self.over = False
+_address = lru_cache(8192)(format_address)
 
 
 class Inspection:
@@ -84,15 +58,18 @@ class Inspection:
         self._sink = sink
         self._most_flows = most_flows
         self._recognizers = {TCP: tuple(tcp), 17: tuple(udp)}
+        self._fitting: dict[tuple[int, int], tuple[Recognizer, ...]] = {}  # by protocol and bits
         self._wanted = np.zeros(capacity, np.uint8)
+        self._state = memoryview(self._wanted)
         self._chosen = np.zeros((0, layout.CHOSEN_COLUMNS), np.int64)
         self._skip_to = np.full(
             (capacity, 2), -1, np.int64
         )  # per direction: the sequence number before which nobody reads
         self._skipped = np.zeros(1, np.int64)
-        packets, n, rows, chosen = (EACH_CALL,) * 4
+        data, packets, n, rows, chosen = (EACH_CALL,) * 5
+        known = signatures.table(tcp, udp)
         self._select = kernel("select_packets").bind(
-            packets, n, rows, self._wanted, self._skip_to, chosen, self._skipped
+            data, packets, n, rows, known, self._wanted, self._skip_to, chosen, self._skipped
         )
         self._flows: dict[int, InspectedFlow] = {}  # by flow id
         self._budget = ReassemblyBudget(REASSEMBLY_BYTES)
@@ -126,57 +103,56 @@ class Inspection:
         n = len(packets)
         if len(self._chosen) < n:
             self._chosen = np.zeros((n, layout.CHOSEN_COLUMNS), np.int64)
-        count = self._select(packets, n, table.rows, self._chosen)
+        count = self._select(data, packets, n, table.rows, self._chosen)
         if not count:
             return
         chosen = self._chosen[:count]
-        rows = packets[chosen[:, layout.PLACE]]
-        ids = flow_ids[chosen[:, layout.PLACE]].tolist()
-        columns = zip(
-            chosen.tolist(),
-            ids,
-            rows["flow"].tolist(),
-            rows["ts"].tolist(),
-            rows["seq"].tolist(),
-            rows["ack"].tolist(),
-            rows["tcp_flags"].tolist(),
-            rows["payload_len"].tolist(),
-            strict=True,
-        )
-        buffer = data.data
-        for k, ((_, direction, first, last, new), flow_id, slot, ts, seq, ack, flags, length) in enumerate(columns):
-            flow = self._flows.get(flow_id)
+        places = chosen[:, layout.PLACE]
+        rows = packets[places]
+        ids = flow_ids[places].tolist()
+        names = ("flow", "ts", "seq", "ack", "tcp_flags", "payload_len", "protocol")
+        columns = zip(chosen.tolist(), ids, *(rows[name].tolist() for name in names), strict=True)
+        flows, state, buffer, passed = self._flows, self._state, data.data, 0
+        ends: list[tuple[int, ...]] = []
+        for k, (choice, flow_id, slot, ts, seq, ack, flags, length, protocol) in enumerate(columns):
+            _, direction, first, last, fits, expected_a, expected_b = choice
+            flow = flows.get(flow_id)
             if flow is None:
-                if not new or not self._begin_allowed():
-                    self._pass_over(slot, new)
+                if (
+                    fits and not state[slot]
+                ):  # an earlier flow of the same row was finished after the kernel had seen this one
+                    state[slot] = layout.ALL if protocol == TCP else layout.ASKED + layout.DATAGRAMS
+                elif not fits and (protocol == TCP or not state[slot]):  # let go, or over, within this block
+                    passed += last - first
                     continue
-                if len(self._flows) >= self._most_flows:
-                    self._let_go(ts)
-                flow = self._begin(flow_id, slot, rows[k], direction)
-            self.current = flow.context
-            if (
+                if not self._begin_allowed():
+                    state[slot] = layout.DONE
+                    self.flows_passed_over += 1
+                    passed += last - first
+                    continue
+            elif (
                 flow.skipping is not None
                 and not flags & (SYN | FIN)
                 and self._nobody_reads(flow, direction, seq + length)
             ):
-                self._skipped[0] += last - first
+                passed += last - first
                 continue
             payload = bytes(buffer[first:last])
             self.bytes_read += last - first
+            if flow is None:
+                ends = ends or list(zip(*(rows[name].tolist() for name in _ENDS), strict=True))
+                flow = self._begin(flow_id, slot, ends[k], protocol, direction, fits, ts)
+                flow.expected = [expected_a, expected_b]
+            self.current = flow.context
             try:
-                if flow.streams is not None:
-                    stream = flow.streams[direction]
-                    stream.segment(seq, payload, bool(flags & SYN), bool(flags & FIN), ts, length)
-                    if flow.skipping is not None:
-                        self._skip(flow, stream, direction)
-                    other = flow.streams[1 - direction]
-                    if flags & ACK and other.waiting:
-                        other.acknowledged(ack, ts)
+                if protocol == TCP:
+                    self._segment(flow, direction, seq, ack, flags, payload, length, ts)
                 elif payload:
                     self._datagram(flow, direction, payload, ts)
             except Exception:  # an inspector's defect must not stop the capture; it is counted, and the tests forbid it
                 self.failures += 1
                 self._finish(flow)
+        self._skipped[0] += passed
 
     def ended(self, flow_id: int, ts: int) -> None:
         """The flow table has ended a flow: what its inspector still holds is told."""
@@ -185,23 +161,58 @@ class Inspection:
             return
         self.current = flow.context
         flow.slot = -1  # the row may belong to another flow by now
+        streams = [stream for stream in flow.streams or () if stream is not None]
         try:
-            for stream in flow.streams or ():
+            for stream in streams:
                 stream.flush()
             if flow.inspector is not None:
                 flow.inspector.close(ts)
         except Exception:  # as above
             self.failures += 1
-        for stream in flow.streams or ():
+        for stream in streams:
             stream.stop()
 
-    def _skip(self, flow: InspectedFlow, stream: TcpStream, direction: int) -> None:
+    def _segment(
+        self, flow: InspectedFlow, direction: int, seq: int, ack: int, flags: int, payload: bytes, length: int, ts: int
+    ) -> None:
+        """A segment of TCP. In order it goes straight to the inspector; the first that is not makes a TcpStream for its direction."""
+        streams = flow.streams
+        stream = None if streams is None else streams[direction]
+        if stream is None:
+            expected = flow.expected[direction]
+            if flags & SYN:
+                seq = (seq + 1) & _MASK
+                if expected == UNKNOWN:
+                    expected = flow.expected[direction] = seq
+            if not length and not flags & FIN:
+                pass
+            elif expected in (seq, UNKNOWN) and len(payload) == length and payload != b"\0":
+                flow.expected[direction] = ENDED if flags & FIN else (seq + length) & _MASK
+                if payload:
+                    self._in_order(flow, direction, payload, ts)
+            elif expected != ENDED:
+                stream = self._stream(flow, direction, None if expected == UNKNOWN else expected)
+                flags &= ~SYN
+        if stream is not None:
+            stream.segment(seq, payload, bool(flags & SYN), bool(flags & FIN), ts, length)
+        if flow.skipping is not None:
+            self._skip(flow, stream, direction)
+        if flow.streams is not None and flags & ACK:
+            other = flow.streams[1 - direction]
+            if other is not None and other.waiting:
+                other.acknowledged(ack, ts)
+
+    def _skip(self, flow: InspectedFlow, stream: TcpStream | None, direction: int) -> None:
         """Pass over a long stretch that the inspector can do without: neither Python nor the stream sees its segments."""
         assert flow.skipping is not None
         length = flow.skipping.skippable(direction)
         if length < SKIP_FROM or flow.slot < 0:
             return
-        limit = stream.skip(length)
+        limit: int | None = None
+        if stream is not None:
+            limit = stream.skip(length)
+        elif flow.expected[direction] >= 0 and length < 1 << 30:
+            limit = flow.expected[direction] = (flow.expected[direction] + length) & _MASK
         if limit is not None:
             self._skip_to[flow.slot, direction] = limit
             if flow.inspector is not None and not flow.inspector.gap(direction, length):
@@ -219,61 +230,100 @@ class Inspection:
         """Make room: the flow begun first has mostly shown what it is; what its inspector holds is told."""
         flow = next(iter(self._flows.values()))
         if flow.slot >= 0:
-            self._wanted[flow.slot] = 0
+            self._wanted[flow.slot] = layout.DONE
         self.flows_let_go += 1
         self.ended(flow.context.flow_id, ts)
 
-    def _pass_over(self, slot: int, new: int) -> None:
-        self._wanted[slot] = 0
-        if new:
-            self.flows_passed_over += 1
-
-    def _begin(self, flow_id: int, slot: int, p: np.void, direction: int) -> InspectedFlow:
-        version, protocol = int(p["ip_version"]), int(p["protocol"])
-        ends = [
-            (format_address(int(p[f"{end}_hi"]), int(p[f"{end}_lo"]), version) or "", int(p[f"{end}_port"]))
-            for end in ("src", "dst")
-        ]
+    def _begin(
+        self, flow_id: int, slot: int, ends: tuple[int, ...], protocol: int, direction: int, fits: int, ts: int
+    ) -> InspectedFlow:
+        """A flow that is looked at from now on; one of UDP is remembered only when somebody recognises it."""
+        version, src_hi, src_lo, src_port, dst_hi, dst_lo, dst_port = ends
+        src, dst = _address(src_hi, src_lo, version) or "", _address(dst_hi, dst_lo, version) or ""
         if direction:
-            ends.reverse()
-        context = FlowContext(flow_id, protocol, *ends[0], *ends[1], self._sink)
-        flow = InspectedFlow(context, slot)
+            src, src_port, dst, dst_port = dst, dst_port, src, src_port
+        context = FlowContext(flow_id, protocol, src, src_port, dst, dst_port, self._sink)
+        flow = InspectedFlow(context, slot, self._that_fit(protocol, fits), direction)
+        self._skip_to[slot] = -1
         if protocol == TCP:
-            flow.streams = [self._stream(flow, way) for way in (0, 1)]
-        self._flows[flow_id] = flow
+            self._remember(flow, ts)
         return flow
 
-    def _stream(self, flow: InspectedFlow, direction: int) -> TcpStream:
-        return TcpStream(
-            lambda data, ts: self._in_order(flow, direction, data, ts),
-            lambda length: self._gap(flow, direction, length),
+    def _remember(self, flow: InspectedFlow, ts: int) -> None:
+        if len(self._flows) >= self._most_flows:
+            self._let_go(ts)
+        self._flows[flow.context.flow_id] = flow
+
+    def _that_fit(self, protocol: int, bits: int) -> tuple[Recognizer, ...]:
+        """The recognisers of these bits, in their order. 0: nobody has compared signatures."""
+        recognizers = self._recognizers[protocol]
+        if bits <= 0:
+            return recognizers
+        known = self._fitting.get((protocol, bits))
+        if known is None:
+            if len(self._fitting) > 1024:
+                self._fitting.clear()
+            known = tuple(one for place, one in enumerate(recognizers) if bits >> place & 1)
+            self._fitting[protocol, bits] = known
+        return known
+
+    def _stream(self, flow: InspectedFlow, direction: int, expected: int | None) -> TcpStream:
+        """What puts a direction in order from now on."""
+        if flow.streams is None:
+            flow.streams = [None, None]
+        stream = flow.streams[direction] = TcpStream(
+            partial(self._in_order, flow, direction),
+            partial(self._gap, flow, direction),
             budget=self._budget,
+            expected=expected,
         )
+        return stream
 
     def _in_order(self, flow: InspectedFlow, direction: int, data: bytes, ts: int) -> None:
         """Bytes of a TCP stream, in order: to the inspector; until one recognises them, they are kept for it in the order in which they came."""
-        if flow.inspector is not None and flow.inspector.data(direction, data, ts):
+        inspector = flow.inspector
+        if inspector is None:
+            left = self._offer(flow, direction, data, ts)
+        elif inspector.data(direction, data, ts):
             return
-        pieces = deque([(direction, data, ts)] if flow.inspector is None else self._handed_on(flow, ts))
+        else:
+            left = self._handed_on(flow, ts)
+        pieces = deque(left)
         while pieces and not flow.over:
             direction, data, ts = pieces.popleft()
             if flow.inspector is None:
-                flow.held[direction] += data
-                flow.waiting.append((direction, data, ts))
-                flow.inspector = self._recognize(flow, direction, bytes(flow.held[direction][:RECOGNITION_BYTES]))
-                if flow.inspector is not None:
-                    flow.skipping = cast(Skipping, flow.inspector) if hasattr(flow.inspector, "skippable") else None
-                    pieces.extendleft(reversed(flow.waiting))
-                    flow.waiting, flow.held = [], [bytearray(), bytearray()]
-                elif len(flow.held[direction]) >= RECOGNITION_BYTES or len(flow.waiting) >= RECOGNITION_PIECES:
-                    self._finish(flow)
+                pieces.extendleft(reversed(self._offer(flow, direction, data, ts)))
             elif not flow.inspector.data(direction, data, ts):
                 pieces.extendleft(reversed(self._handed_on(flow, ts)))
 
-    def _handed_on(self, flow: InspectedFlow, ts: int) -> list[tuple[int, bytes, int]]:
+    def _offer(self, flow: InspectedFlow, direction: int, data: bytes, ts: int) -> Pieces:
+        """Bytes that belong to no inspector yet. Returns what the one that recognises them has to be given."""
+        beginning = flow.beginning
+        if beginning is None:
+            flow.inspector = self._recognize(flow, direction, data[:RECOGNITION_BYTES])
+            if flow.inspector is not None:
+                return [(direction, data, ts)]
+            beginning = flow.beginning = Beginning()
+            held = beginning.add(direction, data, ts)
+        else:
+            held = beginning.add(direction, data, ts)
+            # Some know only a whole first message; a long one is asked about when half as much again has come.
+            asked = beginning.asked[direction]
+            if len(held) <= SMALL or len(held) >= RECOGNITION_BYTES or 2 * len(held) >= 3 * asked:
+                beginning.asked[direction] = len(held)
+                flow.inspector = self._recognize(flow, direction, bytes(held[:RECOGNITION_BYTES]))
+            if flow.inspector is not None:
+                flow.beginning = None
+                return beginning.waiting
+        if len(held) >= RECOGNITION_BYTES or len(beginning.waiting) >= RECOGNITION_PIECES:
+            self._finish(flow)
+        return []
+
+    def _handed_on(self, flow: InspectedFlow, ts: int) -> Pieces:
         """An inspector has what it wants. Where the connection changes its protocol (STARTTLS, CONNECT, Upgrade) what follows is recognised anew;
         returns the bytes that the inspector had already and that belong to what follows."""
-        flow.inspector = flow.skipping = None
+        flow.inspector = flow.skipping = flow.beginning = None
+        flow.asked = self._recognizers[TCP]
         notes = flow.context.notes
         changes = bool(notes.pop("starttls", False)) | bool(notes.pop("tunnel", False))
         if notes.get("upgrade") and not flow.upgraded:
@@ -288,34 +338,41 @@ class Inspection:
 
     def _gap(self, flow: InspectedFlow, direction: int, length: int) -> None:
         if flow.inspector is None:
-            flow.held[direction].clear()
+            if flow.beginning is not None:
+                flow.beginning.held[direction].clear()
+            flow.asked = self._recognizers[TCP]  # what comes behind the hole was compared with no signature
         elif not flow.inspector.gap(direction, length):
             self._handed_on(flow, 0)
 
     def _datagram(self, flow: InspectedFlow, direction: int, payload: bytes, ts: int) -> None:
         if flow.inspector is None:
+            slot = flow.slot
             flow.inspector = self._recognize(flow, direction, payload)
             if flow.inspector is None:
-                flow.tries += 1
-                if flow.tries >= RECOGNITION_DATAGRAMS:
-                    self._finish(flow)
+                left = self._state[slot]
+                self._state[slot] = (left - layout.ASKED if left > layout.ASKED else left) - 1
                 return
+            self._state[slot] = layout.ALL
+            self._remember(flow, ts)
         if not flow.inspector.data(direction, payload, ts):
             self._finish(flow)
 
     def _recognize(self, flow: InspectedFlow, direction: int, data: bytes) -> Inspector | None:
-        for recognizer in self._recognizers[flow.context.protocol]:
+        recognizers = flow.asked if direction == flow.asked_of else self._recognizers[flow.context.protocol]
+        for recognizer in recognizers:
             inspector = recognizer(flow.context, direction, data)
             if inspector is not None:
+                flow.skipping = cast(Skipping, inspector) if hasattr(inspector, "skippable") else None
                 return inspector
         return None
 
     def _finish(self, flow: InspectedFlow) -> None:
         """Nobody wants more of this flow."""
         flow.over = True
-        flow.inspector = flow.skipping = None
+        flow.inspector = flow.skipping = flow.beginning = None
         for stream in flow.streams or ():
-            stream.stop()
+            if stream is not None:
+                stream.stop()
         if flow.slot >= 0:
-            self._wanted[flow.slot] = 0
+            self._wanted[flow.slot] = layout.DONE
         self._flows.pop(flow.context.flow_id, None)

@@ -202,6 +202,24 @@ def test_without_time_flows_are_passed_over_and_counted():
     assert (inspection.active, inspection.bytes_read) == (0, 0)
 
 
+def test_a_row_that_is_used_again_within_a_block():
+    """The same ports again: the first connection is finished after the kernel has seen the second begin."""
+    got: list = []
+    first = Connection().say(0, b"one")
+    second = Connection()
+    second.next = [700_000, 900_000]
+    second.frames = [second._frame(0, b"", "S"), second._frame(1, b"", "SA"), second._frame(0, b"", "A")]
+    second.say(0, b"two")
+
+    class Satisfied(Eager):
+        def data(self, direction, data, ts):
+            super().data(direction, data, ts)
+            return DONE
+
+    with_inspector(lambda: Satisfied(got), first.frames + second.frames)
+    assert got == [(0, b"one"), (0, b"two")]
+
+
 def test_findings_are_bounded():
     findings = Findings(limit=3)
     for i in range(10):
