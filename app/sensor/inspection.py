@@ -60,7 +60,7 @@ class Inspection:
         self._recognizers = {TCP: tuple(tcp), 17: tuple(udp)}
         self._fitting: dict[tuple[int, int], tuple[Recognizer, ...]] = {}  # by protocol and bits
         self._wanted = np.zeros(capacity, np.uint8)
-        self._state = memoryview(self._wanted)
+        self._state = self._wanted.data
         self._chosen = np.zeros((0, layout.CHOSEN_COLUMNS), np.int64)
         self._skip_to = np.full(
             (capacity, 2), -1, np.int64
