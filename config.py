@@ -246,6 +246,14 @@ class Settings:
         "GeoIP database instead of the bundled one",
         child=True,
     )
+    attribution: bool = _setting(
+        "ATTRIBUTION",
+        True,
+        _switch,
+        "0 or 1",
+        "name the program of each connection of this machine",
+        child=True,
+    )
     resolve_hostnames: bool = _setting("RESOLVE_HOSTNAMES", False, _switch, "0 or 1", "reverse DNS of remote addresses")
     measure_latency: bool = _setting("MEASURE_LATENCY", False, _switch, "0 or 1", "ping remote hosts")
     data_dir: Path = _setting(

@@ -48,6 +48,19 @@ STDLIB_ONLY = (
     "model/",
     "link/handover.py",
     "link/frames.py",
+    # the broker's side of naming programs; `asker` and `polling` run in the sensor
+    "attribution/__init__.py",
+    "attribution/other_namespaces.py",
+    "attribution/process_records.py",
+    "attribution/questions.py",
+    "attribution/resolver.py",
+    "attribution/responder.py",
+    "attribution/sock_diag.py",
+    "attribution/socket_holders.py",
+    "attribution/task_table.py",
+    "attribution/trace_book.py",
+    "attribution/trace_pages.py",
+    "attribution/tracefs.py",
 )
 HOMES = {
     "eventlet": ("concurrency.py",),

@@ -13,7 +13,9 @@ import time
 from typing import Final
 
 from app import privileges
+from app.attribution.tracefs import Instance, TraceUnavailable, open_instance
 from app.broker.jobs import Jobs
+from app.broker.owners import Owners
 from app.broker.supervisor import Supervisor
 from app.link.handover import Receiver, send
 from app.model.errors import PrivilegeError, ProtocolError
@@ -39,8 +41,11 @@ def why_not(was_root: bool) -> str | None:
 class Broker:
     """The loop over the web process's socket, the sensor's jobs and signals."""
 
-    def __init__(self, web: socket.socket, sensor_environment: dict[str, str], reason: str | None) -> None:
+    def __init__(
+        self, web: socket.socket, sensor_environment: dict[str, str], reason: str | None, owners: Owners
+    ) -> None:
         self._web = web
+        self._owners = owners
         self._receiver = Receiver(web)
         self._supervisor = Supervisor(web, sensor_environment)
         self._jobs = Jobs(reason is None, reason, web.fileno())
@@ -68,10 +73,13 @@ class Broker:
             pass  # the web process went away while it was being told something
         finally:
             self._supervisor.end()
+            self._owners.close()
 
     def _start_when_due(self) -> None:
         if self._supervisor.wait_seconds() == 0:
             self._supervisor.start()
+            if self._supervisor.running is not None:
+                self._owners.serve(self._supervisor.running.owners)
 
     def _wait(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -80,8 +88,15 @@ class Broker:
             running = self._supervisor.running
             if running is not None and not running.jobs.ended:
                 selector.register(running.socket, selectors.EVENT_READ, self._read_jobs)
-            for key, _ in selector.select(self._supervisor.wait_seconds()):
+            self._owners.register(selector)
+            due = [
+                seconds
+                for seconds in (self._supervisor.wait_seconds(), self._owners.wait_seconds())
+                if seconds is not None
+            ]
+            for key, _ in selector.select(min(due, default=None)):
                 key.data()
+        self._owners.work()
 
     def _drain(self) -> None:
         try:
@@ -145,12 +160,25 @@ def _connect(arguments: argparse.Namespace) -> socket.socket:
     return web
 
 
+def _trace(wanted: bool, was_root: bool) -> tuple[Instance | None, str | None]:
+    """The kernel's socket events, or why not; while this process is still root."""
+    if not wanted or not was_root:
+        return None, "the kernel's socket events need root at the start: sudo make run" if wanted else "ATTRIBUTION=0"
+    try:
+        return open_instance(), None
+    except TraceUnavailable as error:
+        return None, str(error)
+
+
 def main(argv: list[str]) -> int:
     """Exit status 0 when the web process is gone, 1 where rights could not be given up."""
     arguments = _arguments(argv)
     was_root = os.geteuid() == 0
+    values = json.loads(arguments.environment)
+    wanted = str(values.get("ATTRIBUTION", "1")) != "0" and privileges.LINUX
     try:
         web = _connect(arguments)
+        instance, why_not_traced = _trace(wanted, was_root)
         privileges.drop_to(arguments.uid, arguments.gid, KEPT)
         if arguments.socket is not None:
             privileges.die_with_parent(arguments.parent, signal.SIGTERM)
@@ -159,7 +187,6 @@ def main(argv: list[str]) -> int:
         return 1
     os.umask(0o077)
     os.set_inheritable(web.fileno(), False)
-    values = json.loads(arguments.environment)
     reason = why_not(was_root)
     effective = privileges.report().effective if privileges.LINUX else 0
     send(
@@ -173,7 +200,8 @@ def main(argv: list[str]) -> int:
             "why_not": reason,
         },
     )
-    Broker(web, {str(name): str(value) for name, value in values.items()}, reason).run()
+    owners = Owners(wanted, instance, why_not_traced)
+    Broker(web, {str(name): str(value) for name, value in values.items()}, reason, owners).run()
     return 0
 
 

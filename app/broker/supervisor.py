@@ -18,6 +18,7 @@ RESTARTS: Final = 5  # in RESTART_WINDOW seconds; one more and it is given up
 RESTART_WINDOW: Final = 60.0
 _DELAYS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 _JOB_SECONDS: Final = 2.0  # a sensor that does not take its answer in this time is not well
+_OWNERS_SECONDS: Final = 0.5
 _END_SECONDS: Final = 1.0
 
 
@@ -28,6 +29,12 @@ class Running:
     process: subprocess.Popen[bytes]
     socket: socket.socket
     jobs: Receiver
+    owners: Receiver  # questions about programs, beside the jobs so that neither waits for the other
+
+    def close(self) -> None:
+        for receiver in (self.jobs, self.owners):
+            receiver.close_descriptors()
+            receiver.socket.close()
 
 
 class Supervisor:
@@ -45,9 +52,12 @@ class Supervisor:
         """Start a sensor and tell the web process. Raises OSError."""
         link_web, link_sensor = socket.socketpair()
         jobs_here, jobs_sensor = socket.socketpair()
-        with link_web, link_sensor, jobs_sensor:
-            numbers = (link_sensor.fileno(), jobs_sensor.fileno())
-            arguments = ("--link", str(numbers[0]), "--broker", str(numbers[1]), "--parent", str(os.getpid()))
+        owners_here, owners_sensor = socket.socketpair()
+        with link_web, link_sensor, jobs_sensor, owners_sensor:
+            numbers = (link_sensor.fileno(), jobs_sensor.fileno(), owners_sensor.fileno())
+            names = ("--link", "--broker", "--owners")
+            places = (text for name, number in zip(names, numbers, strict=True) for text in (name, str(number)))
+            arguments = (*places, "--parent", str(os.getpid()))
             try:
                 process = subprocess.Popen(
                     command("app.sensor", *arguments),
@@ -58,9 +68,11 @@ class Supervisor:
                 )
             except OSError:
                 jobs_here.close()
+                owners_here.close()
                 raise
             jobs_here.settimeout(_JOB_SECONDS)
-            self.running = Running(process, jobs_here, Receiver(jobs_here))
+            owners_here.settimeout(_OWNERS_SECONDS)
+            self.running = Running(process, jobs_here, Receiver(jobs_here), Receiver(owners_here))
             self.start_at = None
             send(self._web, {"type": "sensor", "pid": process.pid, "restart": self.starts}, [link_web.fileno()])
         self.starts += 1
@@ -87,8 +99,7 @@ class Supervisor:
 
     def _forget(self) -> None:
         if self.running is not None:
-            self.running.jobs.close_descriptors()
-            self.running.socket.close()
+            self.running.close()
             self.running = None
 
     def kill(self) -> None:

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from app import kernel_cache, privileges
+from app.attribution.asker import Asker
 from app.link.channel import SensorEnd
 from app.link.messages import hello
 from app.model.errors import NetglassError
@@ -27,6 +28,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--warm", action="store_true", help="compile the kernels and end")
     parser.add_argument("--link", type=int, help="inherited descriptor of the link to the web process")
     parser.add_argument("--broker", type=int, help="inherited descriptor of the socket to the broker")
+    parser.add_argument("--owners", type=int, help="inherited descriptor of the socket for questions about programs")
     parser.add_argument("--parent", type=int, help="process id of the broker")
     arguments = parser.parse_args(argv)
     if not arguments.warm and None in (arguments.link, arguments.broker, arguments.parent):
@@ -50,6 +52,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> None:
     link = SensorEnd(inherited(arguments.link))
     link.send(hello(os.getpid(), secrets.token_hex(8)))
     rights = broker.rights()
+    owners = Asker(inherited(arguments.owners) if arguments.owners is not None and settings.attribution else None)
 
     def build(progress: Progress) -> Parts:
         from app.sensor.kernels_warm import compile_all
@@ -57,9 +60,9 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> None:
         compile_all(progress)
         from app.sensor.assembly import assemble
 
-        return assemble(settings, broker, rights, link.send)
+        return assemble(settings, broker, rights, link.send, owners)
 
-    loop = Loop(link, broker, build)
+    loop = Loop(link, broker, build, owners)
     loop.run()
     if not loop.ready:
         os._exit(0)  # a thread is compiling; the interpreter's own end would wait for it

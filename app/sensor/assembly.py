@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from app.attribution.asker import Asker
 from app.detect.engine import Engine
 from app.dissect.client import Dissector
 from app.dpi.ndpi_client import NdpiClient
@@ -34,7 +35,13 @@ class Parts:
     dissector: Dissector
 
 
-def assemble(settings: Settings, broker: BrokerClient, rights: Rights, send: Callable[[Message], object]) -> Parts:
+def assemble(
+    settings: Settings,
+    broker: BrokerClient,
+    rights: Rights,
+    send: Callable[[Message], object],
+    owners: Asker | None = None,
+) -> Parts:
     """Nothing of it runs yet. `send` queues a message for the web process."""
 
     def notify(level: str, text: str) -> None:
@@ -44,7 +51,9 @@ def assemble(settings: Settings, broker: BrokerClient, rights: Rights, send: Cal
     snapshots = SnapshotMaker()
     insight = Insight(patient=False, engine=NdpiClient(max_flows=ENGINE_FLOWS), limit=MAX_LISTED)
     detection = Engine(notify=notify)
-    pipeline = Pipeline(settings.max_flows, store, snapshots.take_ended, insight=insight, detection=detection)
+    pipeline = Pipeline(
+        settings.max_flows, store, snapshots.take_ended, insight=insight, detection=detection, owners=owners
+    )
     snapshots.watch(pipeline, store)
     live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
     control = CaptureControl(pipeline, live, rights, notify)

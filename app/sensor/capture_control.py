@@ -164,6 +164,8 @@ class CaptureControl:
     def _begin(self, kind: str, bpf_filter: str, snaplen: int) -> None:
         if self._pipeline.insight is not None:
             self._pipeline.insight.patient = kind == "file"
+        if self._pipeline.owners is not None:
+            self._pipeline.owners.live = kind == "live"
         self._pipeline.reset()
         self._losses = {"kernel_drops": 0, "ring_freezes": 0}
         self._state.update(

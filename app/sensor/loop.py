@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from app.attribution.asker import Asker
 from app.host.memory import resident_bytes
 from app.link.channel import LinkClosed, SensorEnd
 from app.link.messages import Message
@@ -39,8 +40,15 @@ class Loop:
     `build` compiles the kernels and makes the parts; it runs in a thread, so that the link is served meanwhile.
     """
 
-    def __init__(self, link: SensorEnd, broker: BrokerClient, build: Callable[[Progress], Parts]) -> None:
+    def __init__(
+        self,
+        link: SensorEnd,
+        broker: BrokerClient,
+        build: Callable[[Progress], Parts],
+        owners: Asker | None = None,
+    ) -> None:
         self._link = link
+        self._owners = owners or Asker(None)
         self._broker = broker
         self._build = build
         self._parts: Parts | None = None
@@ -83,6 +91,7 @@ class Loop:
 
     def _work(self, parts: Parts) -> None:
         parts.control.work(time.monotonic() + WORK_SECONDS)
+        self._owners.ask()
         parts.commands.pump(lambda: self._link.queued_bytes < STREAM_ROOM)
         self._ending |= parts.commands.quit
 
@@ -125,11 +134,16 @@ class Loop:
         poller.register(woken, select.POLLIN)
         if self._parts is not None:
             self._register_parts(poller, self._parts)
+        owners = self._owners.fileno()
+        if owners is not None:
+            poller.register(owners, select.POLLIN | (select.POLLOUT if self._owners.wants_write else 0))
         for number, event in poller.poll(self._timeout_ms()):
             if number == link:
                 self._serve_link(event)
             elif number == broker:
                 raise LinkClosed("the broker ended")
+            elif number == owners:
+                self._owners.serve()
             elif number == woken:
                 self._awake()
             elif self._parts is not None and number == self._parts.dissector.fileno():
@@ -187,6 +201,7 @@ class Loop:
             self._link.send(self._progress)
             return
         self._parts.control.watch_interfaces()
+        self._owners.tick()
         self._parts.commands.deliver()  # also those whose time is over
         self._parts.dissector.tick()
         if self._link.snapshot_waits:

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.attribution.asker import Asker
 from app.detect.context import Context
 from app.detect.engine import Engine
 from app.flow.roll_ups import RollUps
@@ -48,12 +49,14 @@ class Pipeline:
         insight: Insight | None = None,
         entropy: PayloadEntropy | None = None,
         detection: Engine | None = None,
+        owners: Asker | None = None,
     ) -> None:
         self._max_flows = max_flows
         self.detection = detection
         self.kernel_drops = 0  # so far; whoever reads the source says it
         self.insight = insight
         self.entropy = entropy
+        self.owners = owners
         self._timeouts = timeouts
         self._on_ended = on_ended
         self.table: FlowTable
@@ -78,6 +81,8 @@ class Pipeline:
             if self.insight is not None:
                 self.insight.on_fact = self.detection.fact
         self.kernel_drops = 0
+        if self.owners is not None:
+            self.owners.begin()
         self.counts.reset()
         self.roll_ups.reset()
         if self.store is not None:
@@ -93,6 +98,8 @@ class Pipeline:
             if len(carriers := self._decoder.carriers):
                 self.table.update(carriers)
             flow_ids, heads = self.table.update(packets)
+            if self.owners is not None:
+                self.owners.take(packets, flow_ids)
             self.counts.add(packets)
             if self.insight is not None:
                 self.insight.take(block.data, packets, flow_ids, heads, self.table)

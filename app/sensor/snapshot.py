@@ -117,6 +117,7 @@ class SnapshotMaker:
             "series": self._series(live),
             **self._facts(),
             **self._alerts(),
+            **(pipeline.owners.drain() if pipeline.owners is not None else {}),
             "losses": self._losses(losses),
             "latency": self._latency(),
             "store": self._stored(),
