@@ -33,6 +33,8 @@ KERNELS: Final = (
     Entry("count_payload", "app.stats.histogram_kernels", "count_payload", "entropy"),
     Entry("store_frames", "app.sensor.store_kernels", "store_frames", "packet store"),
     Entry("select_packets", "app.sensor.select_kernels", "select", "inspection"),
+    Entry("scan_payload", "app.sensor.card_scan_kernels", "scan_payload", "card numbers"),
+    Entry("scan_bytes", "app.wire.card_number_kernels", "scan_bytes", "card numbers"),
     Entry("run_filter", "app.wire.bpf_kernels", "run", "filters"),
     Entry("select_frames", "app.wire.bpf_kernels", "select", "filters"),
     Entry("pack_pcap", "app.wire.pcap_write_kernels", "pack_pcap", "writing capture files"),

@@ -15,6 +15,8 @@ from app.capture.source import Source
 from app.detect.engine import Engine
 from app.dpi.ndpi_client import NdpiClient
 from app.model.errors import CaptureError
+from app.sensor.card_key import installation_key
+from app.sensor.cards import Cards
 from app.sensor.document import capture_document, capture_report, coverage_document
 from app.sensor.insight import Insight
 from app.sensor.pipeline import Pipeline
@@ -54,6 +56,7 @@ def analyze(name: str) -> str:
         insight=insight,
         entropy=PayloadEntropy(MAX_FLOWS),
         detection=Engine(),
+        cards=Cards(installation_key(None), patient=True, limit=None),
     )
     try:
         source = _through(name, pipeline)

@@ -13,6 +13,7 @@ from app.flow.community_id import community_id
 from app.model.layers import CONN_STATES, protocol_name
 from app.model.timestamps import rfc3339
 from app.sensor.alert_documents import alert_document
+from app.sensor.cards import card_document
 from app.sensor.fact_documents import dns_document, http_document, tls_document
 from app.sensor.findings import Findings, FlowFindings
 from app.sensor.pipeline import Pipeline
@@ -157,13 +158,19 @@ def coverage_document(pipeline: Pipeline, source: Source) -> dict[str, Any]:
     """What a conclusion rests on: seen, decoded, lost."""
     undecoded = sum(pipeline.counts.undecoded().values())
     inspection = pipeline.insight.inspection if pipeline.insight else None
+    cards = pipeline.cards.coverage() if pipeline.cards else {}
     return {
         "packets_seen": pipeline.counts.packets,
         "packets_decoded": pipeline.counts.packets - undecoded,
         "kernel_drops": source.statistics().kernel_drops,
         "queue_drops": 0,
-        "payload_bytes_scanned": inspection.bytes_read if inspection else 0,
-        "payload_bytes_skipped": inspection.bytes_skipped if inspection else 0,
+        "payload_bytes_scanned": cards.get("bytes_scanned", 0),
+        "payload_bytes_skipped": cards.get("bytes_encrypted", 0) + cards.get("bytes_undecoded", 0),
+        "payload_bytes_encrypted": cards.get("bytes_encrypted"),
+        "payload_bytes_undecoded": cards.get("bytes_undecoded"),
+        "card_scan_failures": cards.get("failures"),
+        "payload_bytes_inspected": inspection.bytes_read if inspection else 0,
+        "payload_bytes_not_inspected": inspection.bytes_skipped if inspection else 0,
         "flows_not_inspected": inspection.flows_passed_over if inspection else None,
         "flows_let_go": inspection.flows_let_go if inspection else None,
         "inspection_failures": inspection.failures if inspection else None,
@@ -210,6 +217,6 @@ def capture_report(name: str, pipeline: Pipeline, source: Source, flows: Iterabl
         "tls": [tls_document(hello, answers.get(hello.flow_id)) for hello in findings.client_hellos],
         "http": [http_document(fact) for fact in sorted(findings.http, key=lambda fact: fact.ts)],
         "alerts": alert_documents(pipeline, records),
-        "cards": [],
+        "cards": [card_document(card) for card in pipeline.cards.findings.values()] if pipeline.cards else [],
         "coverage": coverage_document(pipeline, source),
     }

@@ -12,6 +12,7 @@ from app.detect.context import Context
 from app.detect.engine import Engine
 from app.flow.roll_ups import RollUps
 from app.flow.table import SECOND, FlowTable, Timeouts
+from app.sensor.cards import Cards
 from app.sensor.insight import Insight
 from app.stats.payload_entropy import PayloadEntropy
 from app.stats.traffic import TrafficCounts
@@ -50,9 +51,11 @@ class Pipeline:
         entropy: PayloadEntropy | None = None,
         detection: Engine | None = None,
         owners: Asker | None = None,
+        cards: Cards | None = None,
     ) -> None:
         self._max_flows = max_flows
         self.detection = detection
+        self.cards = cards
         self.kernel_drops = 0  # so far; whoever reads the source says it
         self.insight = insight
         self.entropy = entropy
@@ -76,6 +79,9 @@ class Pipeline:
         self.table = FlowTable(self._max_flows, self._take_ended, self._timeouts, self._flow_ids_used)
         if self.insight is not None:
             self.insight.begin(self._max_flows)
+        if self.cards is not None:
+            self.cards.begin(self._max_flows)
+            self.cards.protocol_of = self._protocol_of
         if self.detection is not None:
             self.detection.begin(self._context())
             if self.insight is not None:
@@ -108,6 +114,8 @@ class Pipeline:
             first_id = self.counts.packets - len(packets) + 1
             if self.store is not None:
                 first_id = self.store.add(Block(block.data, frames), packets, heads, flow_ids)
+            if self.cards is not None:
+                self.cards.take(block.data, packets, flow_ids, self.table, first_id)
             if self.detection is not None:
                 self.detection.take(block.data, packets, flow_ids, first_id)
         self._sweep_if_due(self._decoder.clock_ns)
@@ -134,6 +142,8 @@ class Pipeline:
         self.roll_ups.add_active(self.table, self._rolled_tick)
         if self.insight is not None:
             self.insight.next_tick(self.clock_ns)
+        if self.cards is not None:
+            self.cards.next_tick()
         closed = self.table.next_tick()
         self._rolled_tick = closed + 1
         return closed
@@ -154,10 +164,17 @@ class Pipeline:
         self.roll_ups.add_ended(records, rolled)
         if self.insight is not None:
             self.insight.ended(records)
+        if self.cards is not None:
+            self.cards.ended(records)
         if self.detection is not None:
             self.detection.ended(records)
         if self._on_ended is not None:
             self._on_ended(records)
+
+    def _protocol_of(self, flow_id: int) -> str | None:
+        """What a flow was recognised as."""
+        known = self.insight.findings.flows.get(flow_id) if self.insight is not None else None
+        return known.protocol if known is not None else None
 
     def _context(self) -> Context:
         """What detectors may know of this capture."""

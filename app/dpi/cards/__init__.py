@@ -1,0 +1,1 @@
+"""Payment card numbers in payload: found, weighed, and never given on whole."""
