@@ -51,7 +51,15 @@ def interfaces() -> Response:
 def settings() -> Response:
     """The settings in force; secrets are masked. Read only: they come from the environment."""
     only_arguments()
-    return jsonify(settings_view(house().settings))
+    services = house()
+    probes = services.probes.document()
+    statuses = {
+        "GEOIP_DB": services.places.document(),
+        "IPINFO_TOKEN": probes["ipinfo"],
+        "RESOLVE_HOSTNAMES": probes["names"],
+        "MEASURE_LATENCY": probes["latency"],
+    }
+    return jsonify(settings_view(services.settings, statuses))
 
 
 @blueprint.get("/api/legal")

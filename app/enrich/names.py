@@ -1,7 +1,8 @@
 """Passive names of addresses: what was said about an address on the wire, by whom and when. Nothing is asked, nothing is guessed.
 
 Best first: the name a connection to the address itself carried (SNI, HTTP Host, certificate), then an answer to the client's own DNS query, then
-a host's own announcement of its name, then what connections of other clients carried, then an answer to anybody's query.
+a host's own announcement of its name, then what connections of other clients carried, then an answer to anybody's query, and last, where the user
+has names asked for, what reverse DNS says: often the provider's word for a line, not anybody's name.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ CHAIN: Final = 16  # CNAMEs followed (RFC 1034 § 3.6.2 sets no limit; resolvers
 STALE_NS: Final = 24 * 3600 * NS  # what is older was true then, but names nobody now
 
 # Lower is better. Said of a connection of the client that asks, or of nobody's in particular; to that client; of itself; by or to others.
-_RANKS: Final = {"sni": 0, "http": 1, "certificate": 2, "dns": 3, "dhcp": 4, "mdns": 4, "nbns": 5}
+_RANKS: Final = {"sni": 0, "http": 1, "certificate": 2, "dns": 3, "dhcp": 4, "mdns": 4, "nbns": 5, "ptr": 9}
 _OTHERS: Final = {"sni": 6, "http": 7, "dns": 8}
 
 
@@ -29,7 +30,7 @@ class PassiveName(NamedTuple):
     """A name, why it is thought to be this address's, and how old that is."""
 
     name: str
-    source: str  # sni, http, certificate, dns, dhcp, mdns, nbns
+    source: str  # sni, http, certificate, dns, dhcp, mdns, nbns, ptr
     age_s: float  # since it was last said
     others: bool  # other names were said of the address too
     expired: bool = False  # a DNS answer's TTL is over
@@ -90,6 +91,10 @@ class NameTable:
         if source not in ("dhcp", "mdns", "nbns"):
             raise ValueError(f"source is {source!r}: dhcp, mdns, nbns are allowed")
         self._learn(address, _Statement(name, source, None, ts, mac=mac))
+
+    def learn_reverse(self, address: str, name: str, ts: int) -> None:
+        """Reverse DNS, asked for by us, gave this name."""
+        self._learn(address, _Statement(name, "ptr", None, ts))
 
     def name_of(self, address: str, client: str | None = None, now: int | None = None) -> PassiveName | None:
         """The best name of an address as `client` sees it (None: as anybody) at `now` (ns; None: at the last thing heard). None: nothing was said."""

@@ -187,7 +187,7 @@ CONNECTION_FIELDS: Final[tuple[Field, ...]] = (
         "latency_ms",
         "number",
         "Latency",
-        "Round trip of the TCP handshake, SYN to the ACK that ends it; null where it was not seen.",
+        "Round trip of the TCP handshake, SYN to the ACK that ends it; where that was not seen, of a ping, if MEASURE_LATENCY is on. Null otherwise.",
         unit="ms",
         live=True,
     ),
@@ -286,7 +286,7 @@ CONNECTION_FIELDS: Final[tuple[Field, ...]] = (
         "text",
         "Host name by",
         "Who said the name: tls, quic, dtls, http (this connection asked for it); sni, http, certificate (others to the same address); "
-        "dns (an answer); dhcp, mdns, nbns (the host itself).",
+        "dns (an answer); dhcp, mdns, nbns (the host itself); ptr (reverse DNS, if RESOLVE_HOSTNAMES is on).",
     ),
     _f(
         "server_name",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.enrich.services import service_name
 from app.model.layers import CONN_STATES, protocol_name
-from app.services.connection_rows import PORT_PROTOCOLS, STATUS_TABLE, TCP, Rows, ending, loss_percent
+from app.services.connection_rows import PORT_PROTOCOLS, STATUS_TABLE, TCP, Rows, ending, latency_ms, loss_percent
 from app.services.connection_themes import THEMES
 from app.services.connections import columns
 from app.services.flow_mirror import DIRECTIONS
@@ -38,10 +38,6 @@ def known_seconds(rows: Rows) -> Array:
     return np.asarray(np.maximum(rows.flows["end"] - rows.flows["start"], 0) / 1e9)
 
 
-def _latency(rows: Rows) -> Array:
-    return np.where(rows.flows["rtt_ns"] >= 0, rows.flows["rtt_ns"] / 1e6, np.nan)
-
-
 def _vlan(rows: Rows) -> Array:
     return np.where(rows.flows["vlan"] > 0, rows.flows["vlan"].astype(np.float64), np.nan)
 
@@ -53,7 +49,7 @@ NUMBERS: Final[dict[str, Callable[[Rows], Array]]] = {
     "packets_sent": lambda rows: rows.sent("packets"),
     "packets_recv": lambda rows: rows.received("packets"),
     "duration": known_seconds,
-    "latency_ms": _latency,
+    "latency_ms": latency_ms,
     "packet_loss_percent": lambda rows: loss_percent(rows.flows),
     "reconnect_count": lambda rows: rows.derived["reconnects"],
     "entropy_sent": lambda rows: rows.sent("entropy").astype(np.float64),

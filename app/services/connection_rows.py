@@ -145,6 +145,13 @@ class Rows:
         ]
 
 
+def latency_ms(rows: Rows) -> NDArray[np.float64]:
+    """Round trip of the handshake, else of a ping to the remote end where those are sent; NaN where neither is known."""
+    handshake = rows.flows["rtt_ns"]
+    pinged = rows.hosts.known(rows.remote_hosts, "ping_ms")
+    return np.where(handshake >= 0, handshake / 1e6, pinged.astype(np.float64))
+
+
 Producer = Callable[[Rows], list[Any]]
 
 

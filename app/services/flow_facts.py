@@ -113,6 +113,10 @@ class NameBook:
         self._table.learn_host(address, name, source, mac, ts)
         self._note(address)
 
+    def learn_reverse(self, address: str, name: str, ts: int) -> None:
+        self._table.learn_reverse(address, name, ts)
+        self._note(address)
+
     def name(self, address: Halves, client: Halves, version: int, now_ns: int) -> PassiveName | None:
         """The best name of an address as `client` sees it at `now_ns`; None: nothing was said."""
         said = self._said.get(address)

@@ -21,6 +21,7 @@ from app.services.connection_rows import (
     Producer,
     Rows,
     ending,
+    latency_ms,
     loss_percent,
 )
 from app.services.connection_theme import QueryField, Theme
@@ -113,10 +114,6 @@ def _seconds(flows: NDArray[np.void]) -> NDArray[np.float64]:
     return np.asarray(np.maximum(flows["end"] - flows["start"], 0) / 1e9)
 
 
-def _latencies(flows: NDArray[np.void]) -> NDArray[np.float64]:
-    return np.where(flows["rtt_ns"] >= 0, flows["rtt_ns"] / 1e6, np.nan)
-
-
 _PRODUCERS: Final[dict[str, Producer]] = {
     "flow_id": lambda rows: rows.flows["flow_id"].tolist(),
     "community_id": _community_ids,
@@ -139,7 +136,7 @@ _PRODUCERS: Final[dict[str, Producer]] = {
     "end_time": lambda rows: _times(np.where(ending(rows.flows) != 0, rows.flows["end"], 0)),
     "last_seen": lambda rows: _times(rows.flows["end"]),
     "duration": lambda rows: _numbers(_seconds(rows.flows), 6),
-    "latency_ms": lambda rows: _numbers(_latencies(rows.flows), 3),
+    "latency_ms": lambda rows: _numbers(latency_ms(rows), 3),
     "packet_loss_percent": lambda rows: _numbers(loss_percent(rows.flows), 3),
     "reconnect_count": lambda rows: rows.derived["reconnects"].tolist(),
     "entropy_sent": lambda rows: _numbers(rows.sent("entropy"), 4),

@@ -27,6 +27,7 @@ HOST_DTYPE: Final = np.dtype(
         ("country", "<u2"),  # these three: index into the words; 0 = not known
         ("city", "<u4"),
         ("system", "<u4"),
+        ("ping_ms", "<f4"),  # NaN: not measured, or no answer
     ]
 )
 
@@ -69,6 +70,7 @@ class HostTable:
         self.words = words if words is not None else Words()
         self.rows = np.zeros(FIRST_ROWS, HOST_DTYPE)
         self.rows["anonymous"] = -1
+        self.rows["ping_ms"] = np.nan
         self.rows["scope"][NOBODY] = NO_ADDRESS
         self.count = 1  # NOBODY is there from the start
         self.looked_up = 1  # the places of the hosts before this number are known, as far as they can be
@@ -102,6 +104,7 @@ class HostTable:
         if last > len(self.rows):
             rows = np.zeros(max(2 * len(self.rows), last), HOST_DTYPE)
             rows["anonymous"] = -1
+            rows["ping_ms"] = np.nan
             rows[: self.count] = self.rows[: self.count]
             self.rows = rows
         part = self.rows[first:last]

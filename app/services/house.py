@@ -14,6 +14,7 @@ from app.services.interfaces import Interfaces
 from app.services.legal import LegalNotice
 from app.services.mirror import Mirror
 from app.services.places import Places
+from app.services.probes import Probes
 from app.services.sensor_link import LinkSource, SensorLink
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class House:
     interfaces: Interfaces
     legal: LegalNotice
     places: Places
+    probes: Probes
     shut_down: Callable[[], None] = _nothing
     started: float = field(default_factory=time.time)
 
@@ -44,6 +46,7 @@ class House:
     ) -> House:
         mirror = Mirror()
         link = SensorLink(source, mirror)
+        places = Places(mirror, settings.geoip_db)
         captures = Captures(link, mirror, settings.data_dir / "uploads")
         house = cls(
             settings,
@@ -52,7 +55,8 @@ class House:
             captures,
             Interfaces(read_interfaces, mirror),
             LegalNotice(settings.data_dir),
-            Places(mirror, settings.geoip_db),
+            places,
+            Probes(settings, mirror, places),
         )
         link.on_hello = lambda: captures.after_hello(house.initial_capture())
         link.on_message = lambda message: captures.snapshot_applied() if message["type"] == "snapshot" else None
@@ -73,6 +77,7 @@ class House:
         spawn(self.link.watch, name="sensor-watch")
         spawn(self.interfaces.run, name="interfaces")
         spawn(self.places.run, name="places")
+        spawn(self.probes.run, name="probes")
 
     def interface_names(self) -> list[str]:
         """Names of the capture's interfaces in the order that rows refer to; empty where a file does not tell."""

@@ -173,6 +173,25 @@ class Mirror:
             hosts.looked_up = max(hosts.looked_up, last)
             self.flows.touch_hosts(first, last)
 
+    def learn_names(self, names: dict[str, str]) -> None:
+        """address → name that reverse DNS gave."""
+        with self.changed:
+            book = self.facts.facts.names
+            for address, name in names.items():
+                book.learn_reverse(address, name, self.now_ns)
+            self.flows.touch_addresses(book.take_changed())
+            self._notify()
+
+    def learn_pings(self, hosts: HostTable, milliseconds: dict[int, float]) -> None:
+        """Number in `hosts` → round trip; nothing happens where another table has taken their place."""
+        with self.changed:
+            if hosts is not self.flows.hosts:
+                return
+            for number, ms in milliseconds.items():
+                hosts.rows["ping_ms"][number] = ms
+                self.flows.touch_hosts(number, number + 1)
+            self._notify()
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def wait(self, generation: int, timeout: float) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from config import SETTINGS, Settings
 
+NO_STATUSES: Final[Mapping[str, Mapping[str, Any]]] = {}
 MASK: Final = "••••••"
 
 
-def settings_view(settings: Settings) -> list[dict[str, Any]]:
-    """One entry for each setting, in the order of the table."""
+def settings_view(settings: Settings, statuses: Mapping[str, Mapping[str, Any]] = NO_STATUSES) -> list[dict[str, Any]]:
+    """One entry for each setting, in the order of the table. `statuses`: how it goes with what a setting turns on."""
     shown = []
     for row in SETTINGS:
         value = getattr(settings, row.name)
@@ -25,6 +27,7 @@ def settings_view(settings: Settings) -> list[dict[str, Any]]:
                 "allowed": row.allowed,
                 "help": row.help,
                 "secret": row.secret,
+                "status": statuses.get(row.env),
             }
         )
     return shown
