@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.dpi.inspector import FlowContext
 from app.flow.contacts import Contacts
 from app.flow.table import FlowTable
 from app.stats.bounded import BoundedMap
@@ -27,6 +28,10 @@ def _nothing_known(flow_id: int) -> KnownFlow | None:
     return None
 
 
+def _no_flow() -> FlowContext | None:
+    return None
+
+
 def _no_losses() -> dict[str, int]:
     return {}
 
@@ -37,6 +42,7 @@ class Context:
 
     table: FlowTable | None = None
     known: Callable[[int], KnownFlow | None] = _nothing_known  # by flow id
+    flow: Callable[[], FlowContext | None] = _no_flow  # during on_fact: the flow whose bytes said it, with its ends
     losses: Callable[[], dict[str, int]] = _no_losses  # what was not seen so far, by name
     contacts: Contacts | None = None
     ending: bool = False  # the capture is over: what waits will not come

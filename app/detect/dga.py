@@ -36,9 +36,14 @@ class GeneratedDomains(ConversationDetector):
         ),
     )
     knobs = (
-        Knob("window", 300, "s", "families try hundreds of domains within minutes"),
-        Knob("domains", 10, "domains", "a person mistypes one or two a day"),
-        Knob("randomness", 0.45, "0 to 1", "names of companies and words lie below 0.35, generated ones mostly above 0.5"),
+        Knob("window", 300, "s", "families try hundreds of domains within minutes."),
+        Knob("domains", 10, "domains", "a person mistypes one or two a day."),
+        Knob(
+            "randomness",
+            0.45,
+            "0 to 1",
+            "names of companies and words lie below 0.35, generated ones mostly above 0.5.",
+        ),
     )
     facts = (DnsTransaction,)
 
@@ -48,7 +53,12 @@ class GeneratedDomains(ConversationDetector):
     def on_fact(self, fact: Fact) -> None:
         assert isinstance(fact, DnsTransaction)
         labels = labels_of(fact.query)
-        if fact.kind != "dns" or fact.rcode != "NXDOMAIN" or len(labels) < 2 or labels[-1].lower() in ("arpa", "local", "lan", "home", "internal", "localdomain", "corp", "intra"):
+        if (
+            fact.kind != "dns"
+            or fact.rcode != "NXDOMAIN"
+            or len(labels) < 2
+            or labels[-1].lower() in ("arpa", "local", "lan", "home", "internal", "localdomain", "corp", "intra")
+        ):
             return
         domain = registered_domain(fact.query)
         tries = self._clients[fact.client]

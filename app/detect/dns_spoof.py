@@ -11,8 +11,7 @@ from app.dpi.facts import Action, DnsTransaction, Fact
 
 _CAPACITY = 2048
 _FAMOUS = frozenset(
-    "google.com facebook.com youtube.com paypal.com microsoft.com apple.com amazon.com twitter.com x.com instagram.com live.com yahoo.com ebay.com netflix.com "
-    "linkedin.com whatsapp.com icloud.com office.com outlook.com wikipedia.org github.com bankofamerica.com chase.com wellsfargo.com hotmail.com msn.com".split()
+    ["google.com", "facebook.com", "youtube.com", "paypal.com", "microsoft.com", "apple.com", "amazon.com", "twitter.com", "x.com", "instagram.com", "live.com", "yahoo.com", "ebay.com", "netflix.com", "linkedin.com", "whatsapp.com", "icloud.com", "office.com", "outlook.com", "wikipedia.org", "github.com", "bankofamerica.com", "chase.com", "wellsfargo.com", "hotmail.com", "msn.com"]
 )  # fmt: skip
 
 
@@ -50,9 +49,11 @@ class DnsSpoof(ConversationDetector):
         ),
     )
     knobs = (
-        Knob("unsolicited", 20, "answers", "in the window; a capture that began late shows one or two"),
-        Knob("window", 10, "s", "an attack on the number of a question needs thousands of answers before the real one"),
-        Knob("names", 3, "names", "answered by one host with its own address"),
+        Knob("unsolicited", 20, "answers", "in the window; a capture that began late shows one or two."),
+        Knob(
+            "window", 10, "s", "an attack on the number of a question needs thousands of answers before the real one."
+        ),
+        Knob("names", 3, "names", "answered by one host with its own address."),
     )
     facts = (DnsTransaction, Action)
 
@@ -92,7 +93,12 @@ class DnsSpoof(ConversationDetector):
             unit="answers",
             protocol="dns",
             flow_ids=(fact.flow_id,),
-            details={"server": server, "name": fact.subject, "first_ttl": fact.details["first_ttl"], "second_ttl": fact.details["second_ttl"]},
+            details={
+                "server": server,
+                "name": fact.subject,
+                "first_ttl": fact.details["first_ttl"],
+                "second_ttl": fact.details["second_ttl"],
+            },
         )
 
     def _plain(self, fact: DnsTransaction) -> None:
@@ -114,9 +120,17 @@ class DnsSpoof(ConversationDetector):
                     protocol="dns",
                     flow_ids=(fact.flow_id,),
                 )
-        private = [a.value for a in fact.answers if a.type in ("A", "AAAA") and is_local(a.value) and a.value not in ("0.0.0.0", "::", "127.0.0.1", "::1")]
+        private = [
+            a.value
+            for a in fact.answers
+            if a.type in ("A", "AAAA") and is_local(a.value) and a.value not in ("0.0.0.0", "::", "127.0.0.1", "::1")
+        ]
         domain = registered_domain(fact.query)
-        if private and "." in domain and domain.rpartition(".")[2] not in ("local", "lan", "home", "internal", "corp", "localdomain", "test"):
+        if (
+            private
+            and "." in domain
+            and domain.rpartition(".")[2] not in ("local", "lan", "home", "internal", "corp", "localdomain", "test")
+        ):
             famous = domain in _FAMOUS
             self.alert(
                 "dns_spoof" if famous else "dns_rebinding",

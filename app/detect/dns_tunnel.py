@@ -53,10 +53,20 @@ class DnsTunnel(ConversationDetector):
         ),
     )
     knobs = (
-        Knob("window", 60, "s", "dnscat2 and iodine ask several times a second; slow ones once in a few seconds"),
-        Knob("names", 25, "different names", "a page with all its parts asks fewer different long names of one domain within a minute"),
-        Knob("length", 18, "characters", "mean length in front of the domain; host names that people choose are about 8 long"),
-        Knob("encoded", 0.5, "share", "of the names with a label that looks like hex, base32 or base64"),
+        Knob("window", 60, "s", "dnscat2 and iodine ask several times a second; slow ones once in a few seconds."),
+        Knob(
+            "names",
+            25,
+            "different names",
+            "a page with all its parts asks fewer different long names of one domain within a minute.",
+        ),
+        Knob(
+            "length",
+            18,
+            "characters",
+            "mean length in front of the domain; host names that people choose are about 8 long.",
+        ),
+        Knob("encoded", 0.5, "share", "of the names with a label that looks like hex, base32 or base64."),
     )
     facts = (DnsTransaction,)
 
@@ -72,7 +82,7 @@ class DnsTunnel(ConversationDetector):
             return
         domain = registered_domain(fact.query)
         if not labels[-1].isalpha() or len(labels[-1]) > 24 or domain in ("",):
-            domain, front = f"at {fact.server}", labels  # no real top level: the server is asked directly
+            domain, front = f"(asked of {fact.server})", labels  # no real top level: the server is asked directly
         else:
             front = labels[: len(labels) - domain.count(".") - 1]
         text = "".join(front)
@@ -98,11 +108,11 @@ class DnsTunnel(ConversationDetector):
             return
         length, encoded, rare = use.characters / count, use.encoded / count, use.rare / count
         wide = length >= self.knob("length") and encoded >= self.knob("encoded")
-        odd = rare >= 0.5 and length >= self.knob("length") / 2 and (encoded >= 0.3 or domain.startswith("at "))
+        odd = rare >= 0.5 and length >= self.knob("length") / 2 and (encoded >= 0.3 or domain.startswith("("))
         if not (wide or odd):
             return
         use.said = True
-        strong = rare >= 0.3 or length >= 30 or domain.startswith("at ")
+        strong = rare >= 0.3 or length >= 30 or domain.startswith("(")
         self.alert(
             "dns_tunnel",
             f"{fact.client} asked for {count} different names under {domain} in {(fact.ts - use.since) / SECOND:.0f} s, {length:.0f} characters long on average, "

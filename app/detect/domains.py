@@ -8,10 +8,11 @@ import math
 import re
 from collections import Counter
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 # Second levels under which countries register names; a list of all public suffixes would be larger than this program.
-_SECOND: Final = frozenset("co com net org gov edu ac or ne go mil nom gob gouv ltd plc me sch nhs police in id web".split())
+_SECOND: Final = frozenset(("co", "com", "net", "org", "gov", "edu", "ac", "or", "ne", "go", "mil", "nom", "gob", "gouv", "ltd", "plc", "me", "sch", "nhs", "police", "in", "id", "web"))  # fmt: skip
 _HOSTED: Final = frozenset(("dyndns.org", "duckdns.org", "no-ip.org", "ddns.net", "herokuapp.com", "github.io", "azurewebsites.net", "appspot.com", "blogspot.com", "cloudfront.net", "amazonaws.com"))  # fmt: skip
 _HEX: Final = re.compile(r"[0-9a-f]+")
 _BASE32: Final = re.compile(r"[a-z2-7]+=*", re.IGNORECASE)
@@ -20,14 +21,15 @@ _CONSONANTS: Final = re.compile(r"[bcdfghjklmnpqrstvwxz]{5,}")
 # First bytes of what is worth stealing: gzip, zip, PNG, JPEG, PDF, zlib, 7-Zip, RAR, ELF, MZ
 _MAGICS: Final = (b"\x1f\x8b\x08", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"%PDF", b"7z\xbc\xaf", b"Rar!", b"\x7fELF", b"SQLite format", b"BZh")  # fmt: skip
 # Frequent pairs of letters in names; the share of a name's pairs among them tells words from noise.
-_PAIRS: Final = frozenset(
-    "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri ro ic ne ea ra ce li ch ll be ma si om ur "
-    "ca el ta la ns di fo ho pe ec pr no ct us ac ot il tr ly nc et ut ss so rs un lo wa ge ie wh ee wi em ad ol rt po we na ul ni ts mo ow pa im mi ai sh ir "
-    "su id os iv ia am fi ci vi pl ig tu ev ld ry mp fe bl ab gh ty op wo sa ay ex ke fr oo av ag if ap gr od bo sp rd do uc bu ei ov by rm ep tt oc fa ef cu rn "
-    "sc gi da yo cr cl du ga qu ue ff ba ey ls va um pp ua up lu go ht ru ug ds lt pi rc rr eg au ck ew mu br bi pt ak pu ui rg ib tl ny ki rk ys ob mm fu ph og "
-    "ms ye ud mb ip ub oi rl gu dr hr cc tw ft wn nu af hu nn eo vo rv nf xp gn sm fl iz ok nl my gl aw ju oa eq sy sl ps jo lf nv je nk kn gs dy hy ze ks xt bs "
-    "ik dd pm nr wi dn sw sk ae dm eb eu oe xi zo uk ox ax".split()
+_PAIR_LETTERS: Final = (
+    "thheineranreonatenndtiesorteofedisitalarsttontngsehaasouiolevecomedehiriroicneearacelichllbemasiomurcael"
+    "talansdifohopeecprnoctusacotiltrlyncetutsssorsunlowageiewheewiemadolrtpowenaulnitsmoowpaimmiaishirsuidos"
+    "iviaamficivipligtuevldrympfeblabghtyopwosaayexkefrooavagifapgrodbosprddoucbueiovbyrmepttocfaefcurnscgida"
+    "yocrcldugaquueffbaeylsvaumppuauplugohtruugdsltpircrregauckewmubrbiptakpuuirgibtlnykirkysobmmfuphogmsyeud"
+    "mbipuboirlgudrhrcctwftwnnuafhunneovorvnfxpgnsmflizoknlmyglawjuoaeqsyslpsjolfnvjenkkngsdyhyzeksxtbsikddpm"
+    "nrdnswskaedmebeuoexizoukoxax"
 )
+_PAIRS: Final = frozenset(_PAIR_LETTERS[at : at + 2] for at in range(0, len(_PAIR_LETTERS), 2))
 
 
 def labels_of(name: str) -> list[str]:
@@ -62,7 +64,7 @@ def randomness(label: str) -> float:
         return 0.0
     pairs = [text[index : index + 2] for index in range(len(text) - 1) if text[index : index + 2].isalpha()]
     known = sum(pair in _PAIRS for pair in pairs) / len(pairs) if pairs else 0.0
-    changes = sum(a.isdigit() != b.isdigit() for a, b in zip(text, text[1:], strict=False)) / (len(text) - 1)
+    changes = sum(a.isdigit() != b.isdigit() for a, b in pairwise(text)) / (len(text) - 1)
     score = 0.75 * (1 - known) + 0.6 * changes
     if _CONSONANTS.search(letters):
         score += 0.2
@@ -85,7 +87,13 @@ def encoded_content(labels: list[str]) -> str | None:
 
 def _known_prefix(text: str) -> str | None:
     """The same where labels were shuffled or the case was lost: how base64 of such files begins."""
-    for prefix, what in (("H4sIA", "a gzip stream"), ("UEsDB", "a zip archive"), ("iVBORw0", "a picture"), ("JVBERi0", "a PDF"), ("N3q8r", "a 7-Zip archive")):
+    for prefix, what in (
+        ("H4sI", "a gzip stream"),
+        ("UEsDB", "a zip archive"),
+        ("iVBORw0", "a picture"),
+        ("JVBERi0", "a PDF"),
+        ("N3q8r", "a 7-Zip archive"),
+    ):
         if prefix in text:
             return what
     return None

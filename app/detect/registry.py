@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.detect.arp_sweep import ArpSweep
+from app.detect.conversation_registry import CONVERSATION_DETECTORS
 from app.detect.detector import Detector
 from app.detect.distributed_scan import DistributedScan
 from app.detect.host_sweep import HostSweep
@@ -15,4 +16,5 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     HostSweep,
     DistributedScan,
     ArpSweep,
+    *CONVERSATION_DETECTORS,
 )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.attribution.asker import Asker
 from app.detect.context import Context
 from app.detect.engine import Engine
+from app.dpi.inspector import FlowContext
 from app.flow.roll_ups import RollUps
 from app.flow.table import SECOND, FlowTable, Timeouts
 from app.sensor.cards import Cards
@@ -180,7 +181,11 @@ class Pipeline:
         """What detectors may know of this capture."""
         insight = self.insight
         known = (lambda flow_id: insight.findings.flows.get(flow_id)) if insight is not None else (lambda flow_id: None)
-        return Context(self.table, known, self._not_seen)
+
+        def flow() -> FlowContext | None:
+            return insight.inspection.current if insight is not None and insight.inspection is not None else None
+
+        return Context(self.table, known, flow, self._not_seen)
 
     def _not_seen(self) -> dict[str, int]:
         """What conclusions cannot rest on."""

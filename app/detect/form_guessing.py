@@ -1,0 +1,88 @@
+"""Guessing of passwords in web forms: the same login form sent again and again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from app.detect.conversation import SECOND, ConversationDetector, Window, worth_saying
+from app.detect.rule import Knob, Rule
+from app.dpi.facts import Fact, HttpMessage
+
+_CAPACITY = 2048
+PASSWORD = re.compile(rb"(?:^|[&?\"\s;{,])\"?(?:[a-z_.\[-]{0,24}?(?:passwords?|passwd|passwort|password_?hash|pwd|pass|kennwort|contrasena|senha|passw|psw|log_pass)[a-z_.\]-]{0,12}\]?)\"?\s{0,2}[=:]\s{0,2}\"?([^&\"\s]{1,200})", re.IGNORECASE)  # fmt: skip
+USER = re.compile(rb"(?:^|[&?\"\s;{,])\"?(?:[a-z_.\[-]{0,24}?(?:user(?:_?name)?|login|log|email|e-?mail|account|uname|uid|usr)\]?)\"?\s{0,2}[=:]\s{0,2}\"?([^&\"\s]{1,80})", re.IGNORECASE)  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Forms:
+    window: Window = field(default_factory=Window)
+    passwords: set[int] = field(default_factory=set)  # salted hashes, for this run only
+    flows: list[int] = field(default_factory=list)
+
+
+class FormGuessing(ConversationDetector):
+    """Counts forms with a password to the same place."""
+
+    name = "form_guessing"
+    rules = (
+        Rule(
+            "brute_force_form",
+            "Brute force of a web login",
+            "high",
+            "One client sent a login form to the same address many times within a short time.",
+            "Pages that log in again with each request use the same password each time.",
+            "Look at the application's log. Limit the rate of logins, and lock the client out.",
+            "T1110.001",
+        ),
+    )
+    knobs = (
+        Knob("window", 60, "s", "tools send several forms a second."),
+        Knob("forms", 8, "forms", "a person needs more than seven seconds for each."),
+        Knob(
+            "passwords", 4, "different passwords", "programs that repeat one password are misconfigured, not guessing."
+        ),
+    )
+    facts = (HttpMessage,)
+
+    def begin(self) -> None:
+        self._forms = self.bounded(_CAPACITY, _Forms)
+
+    def on_fact(self, fact: Fact) -> None:
+        assert isinstance(fact, HttpMessage)
+        if fact.request is None or fact.head.startswith(b"HTTP/"):
+            return
+        target = fact.head.split(b" ", 2)[1] if fact.head.count(b" ") >= 2 else b""
+        text = fact.body if fact.request.method == "POST" else target.partition(b"?")[2]
+        found = PASSWORD.search(text[:4096]) if text else None
+        xmlrpc = (
+            fact.request.method == "POST" and target.startswith((b"/xmlrpc.php",)) and b"getUsersBlogs" in fact.body
+        )
+        if found is None and not xmlrpc:
+            return
+        client, server, _ = self.ends()
+        path = target.partition(b"?")[0][:128]
+        entry = self._forms[client, server, path]
+        count = entry.window.add(fact.ts, int(self.knob("window") * SECOND))
+        if count == 1:
+            entry.passwords.clear()
+            entry.flows.clear()
+        if len(entry.passwords) < 64:
+            entry.passwords.add(hash(found[1] if found else fact.body))
+        if len(entry.flows) < 20 and fact.flow_id not in entry.flows:
+            entry.flows.append(fact.flow_id)
+        if len(entry.passwords) >= self.knob("passwords") and worth_saying(entry.window, count, self.knob("forms")):
+            self.alert(
+                "brute_force_form",
+                f"{client} sent {count} logins with different passwords to {path.decode('ascii', 'replace')} on {server} within {entry.window.span_s:.0f} s; the limit is {self.knob('forms'):.0f}.",
+                fact.ts,
+                client,
+                server,
+                confidence=0.8,
+                fold=(client, server, path),
+                measured=count,
+                threshold=self.knob("forms"),
+                unit="logins",
+                protocol="http",
+                flow_ids=entry.flows,
+            )
