@@ -116,7 +116,7 @@ class C2Http(ConversationDetector):
             points += [f"an address that {tool} uses"] * 2
         if len(points) >= self.knob("score"):
             confidence = min(0.95, 0.35 + 0.1 * len(points))
-            severity = "high" if len(points) >= self.knob("score") + 1 else "medium"
+            severity: Severity = "high" if len(points) >= self.knob("score") + 1 else "medium"
             shown = list(dict.fromkeys(points))
             self._tell(
                 "c2_http",

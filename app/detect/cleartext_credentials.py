@@ -67,7 +67,7 @@ class CleartextCredentials(ConversationDetector):
             )
             return
         readable = fact.protocol in _READABLE
-        severity = "low" if not readable or is_loopback(server) or fact.succeeded is False else "medium"
+        severity: Severity = "low" if not readable or is_loopback(server) or fact.succeeded is False else "medium"
         verb = {True: "logged in", False: "tried to log in", None: "sent a login"}[fact.succeeded]
         name = f" as {user}" if user else ""
         how = "with a readable password" if readable else "without encryption"
@@ -87,7 +87,7 @@ class CleartextCredentials(ConversationDetector):
         if found is None:
             return
         user = f" for {printable(found[1], 40)}"
-        severity = "low" if is_loopback(server) else "medium"
+        severity: Severity = "low" if is_loopback(server) else "medium"
         path = printable(target.partition(b"?")[0], 60)
         reason = f"{client} sent a form with a readable password{user} to {path} on {server}; no password should be readable."
         self._once(fact, "cleartext_credentials", reason, client, server, 0.8, severity, "HTTP")

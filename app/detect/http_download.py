@@ -139,10 +139,11 @@ class HttpDownload(ConversationDetector):
             "script": "a script that loads programs",
             "document": "a document with macros",
         }[kind]
+        severity: Severity = "high"
         if java and not trusted:
-            rule, severity, confidence = "malware_download", "high", 0.85
+            rule, confidence = "malware_download", 0.85
         elif len(signs) >= self.knob("signs") and not trusted:
-            rule, severity, confidence = "malware_download", "high", 0.6 + 0.1 * len(signs)
+            rule, confidence = "malware_download", 0.6 + 0.1 * len(signs)
         elif signs and not trusted and not (is_local(server) and signs == ["from a bare address"]):
             rule, severity, confidence = "malware_download", "medium", 0.5
         elif kind in ("program", "Java program"):
@@ -181,8 +182,9 @@ class HttpDownload(ConversationDetector):
             )
             if found
         ]
+        severity: Severity = "high"
         if len(signs) >= 2:
-            severity, confidence = "high", 0.75
+            confidence = 0.75
         elif exploit and (is_bare_address(host) or packed):
             severity, confidence = "medium", 0.6
         elif signs:

@@ -156,7 +156,7 @@ class LateralMovement(ConversationDetector):
         ):
             steps.program = fact.subject or "a program"
             share = " on an administrative share" if steps.admin_share else ""
-            severity = "high" if steps.admin_share else "medium"
+            weight: Severity = "high" if steps.admin_share else "medium"
             self._moved(
                 fact,
                 steps,
@@ -165,7 +165,7 @@ class LateralMovement(ConversationDetector):
                 f"{client} wrote the program {steps.program[:60]} to {server}{share}.",
                 0.8 if steps.admin_share else 0.55,
                 "write",
-                severity,
+                weight,
             )
 
     def _call(self, fact: Action, steps: _Steps, client: str, server: str) -> None:
@@ -218,7 +218,7 @@ class LateralMovement(ConversationDetector):
             steps.lists[fact.subject] = steps.lists.get(fact.subject, 0) + 1
             if len(steps.lists) >= self.knob("lists"):
                 samr = sum(name.startswith("samr") for name in steps.lists)
-                severity = "medium" if samr >= 2 or len(steps.lists) >= 4 else "low"
+                severity: Severity = "medium" if samr >= 2 or len(steps.lists) >= 4 else "low"
                 self._tell(
                     "recon_ad",
                     f"{client} listed {len(steps.lists)} kinds of things on {server} ({', '.join(sorted(steps.lists)[:6])}); the limit is {self.knob('lists'):.0f}.",

@@ -6,6 +6,7 @@ from app.detect.conversation import ConversationDetector, is_loopback
 from app.detect.rule import Rule
 from app.dpi.facts import Action, Fact, HttpTransaction, Recognized, TlsClientHello
 from app.model.alert import Severity
+from app.stats.bounded import BoundedMap
 
 _CAPACITY = 8192
 _HOMES: dict[str, frozenset[int]] = {
@@ -74,7 +75,7 @@ class ProtocolTunnel(ConversationDetector):
     facts = (Recognized, Action, HttpTransaction, TlsClientHello)
 
     def begin(self) -> None:
-        self._spoken = self.bounded(_CAPACITY, None)
+        self._spoken: BoundedMap[int, str] = self.bounded(_CAPACITY)
         self._said = self.bounded(_CAPACITY, int)
 
     def on_fact(self, fact: Fact) -> None:
@@ -111,6 +112,7 @@ class ProtocolTunnel(ConversationDetector):
                     "tls",
                 )
             return
+        assert isinstance(fact, Recognized)
         protocol = fact.protocol
         before = self._spoken.get(fact.flow_id)
         if before is not None and before.startswith("CONNECT") and protocol not in ("http", "tls"):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.detect.conversation import SECOND, ConversationDetector, Window, worth_saying
 from app.detect.rule import Knob, Rule
 from app.dpi.facts import Action, Fact, Recognized
+from app.stats.bounded import BoundedMap
 
 _CAPACITY = 4096
 _FLOWS = 8192
@@ -77,7 +78,7 @@ class SessionGuessing(ConversationDetector):
     def begin(self) -> None:
         self._connections = self.bounded(_CAPACITY, _Connections)
         self._probes = self.bounded(_CAPACITY, Window)
-        self._flows = self.bounded(_FLOWS, tuple[str, str, str])
+        self._flows: BoundedMap[int, tuple[str, str, str]] = self.bounded(_FLOWS)
 
     def on_fact(self, fact: Fact) -> None:
         client, server, port = self.ends()

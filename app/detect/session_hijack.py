@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.detect.conversation import ConversationDetector
 from app.detect.rule import Knob, Rule
 from app.dpi.facts import Fact, HttpMessage
+from app.stats.bounded import BoundedMap
 
 _CAPACITY = 8192
 _COOKIE = re.compile(rb"(?im)^cookie[ \t]*:[ \t]*([^\r\n]{1,4096})")
@@ -44,7 +45,7 @@ class SessionHijack(ConversationDetector):
     facts = (HttpMessage,)
 
     def begin(self) -> None:
-        self._owners = self.bounded(_CAPACITY, None)
+        self._owners: BoundedMap[tuple[str, int], _Owner] = self.bounded(_CAPACITY)
 
     def on_fact(self, fact: Fact) -> None:
         assert isinstance(fact, HttpMessage)

@@ -9,6 +9,7 @@ from app.detect.conversation import SECOND, ConversationDetector, is_bare_addres
 from app.detect.rule import Knob, Rule
 from app.dpi.facts import Certificate, Fact, TlsClientHello, TlsServerHello
 from app.model.alert import Severity
+from app.stats.bounded import BoundedMap
 
 _CAPACITY = 8192
 DAY = 86_400 * SECOND
@@ -106,7 +107,7 @@ class TlsTrust(ConversationDetector):
     facts = (TlsClientHello, TlsServerHello)
 
     def begin(self) -> None:
-        self._hellos = self.bounded(_CAPACITY, None)
+        self._hellos: BoundedMap[int, _Hello] = self.bounded(_CAPACITY)
         self._said = self.bounded(_CAPACITY, int)
 
     def on_fact(self, fact: Fact) -> None:

@@ -7,8 +7,10 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from app.model.alert import Severity
+
 # (name of the attack, severity, where: u target, b body, h other header fields, pattern over lower-case decoded bytes)
-Pattern = tuple[str, str, str, re.Pattern[bytes]]
+Pattern = tuple[str, Severity, str, re.Pattern[bytes]]
 
 
 def _p(pattern: bytes) -> re.Pattern[bytes]:
@@ -73,13 +75,13 @@ def decoded(raw: bytes) -> bytes:
     return text.lower()
 
 
-def attacks(target: bytes, body: bytes, headers: bytes) -> list[tuple[str, str, str]]:
+def attacks(target: bytes, body: bytes, headers: bytes) -> list[tuple[str, Severity, str]]:
     """(attack, severity, where) for each pattern that is found, at most one per attack."""
     plain_target, raw_target = decoded(target), target[:8192].lower()
     plain_body = decoded(body) if body else b""
     plain_headers = decoded(headers) if b"%" in headers else headers.lower()
     uncommented = _COMMENT.sub(b" ", plain_target)
-    found: list[tuple[str, str, str]] = []
+    found: list[tuple[str, Severity, str]] = []
     for name, severity, places, pattern in PATTERNS:
         if "u" in places and (
             pattern.search(plain_target)
