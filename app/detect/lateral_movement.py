@@ -59,7 +59,7 @@ class LateralMovement(ConversationDetector):
     name = "lateral_movement"
     rules = (
         Rule(
-            "lateral_movement",
+            "lateral_execution",
             "Lateral movement: a program is run on another machine",
             "high",
             "Over SMB or RPC a program was copied to an administrative share, or a service, a task or a program was started on another machine, as PsExec and its relatives do.",
@@ -340,7 +340,7 @@ class LateralMovement(ConversationDetector):
         key: str,
         severity: Severity = "high",
     ) -> None:
-        self._tell("lateral_movement", reason, fact, steps, client, server, confidence, key, severity=severity)
+        self._tell("lateral_execution", reason, fact, steps, client, server, confidence, key, severity=severity)
 
     def _tell(
         self,
