@@ -13,6 +13,7 @@ from app.model.fields import (
     CONNECTION_FIELDS,
     FACT_FIELDS,
     FLOW_FIELDS,
+    HOST_FIELDS,
     METRIC_FIELDS,
     PACKET_FIELDS,
     explanation,
@@ -36,7 +37,15 @@ def alive() -> Response:
 def explanations() -> Response:
     """An explanation of every metric shown anywhere."""
     only_arguments()
-    fields = (*ALERT_FIELDS, *FACT_FIELDS, *PACKET_FIELDS, *FLOW_FIELDS, *METRIC_FIELDS, *CONNECTION_FIELDS)
+    fields = (
+        *HOST_FIELDS,
+        *ALERT_FIELDS,
+        *FACT_FIELDS,
+        *PACKET_FIELDS,
+        *FLOW_FIELDS,
+        *METRIC_FIELDS,
+        *CONNECTION_FIELDS,
+    )
     return jsonify({field.name: explanation(field) for field in fields})
 
 

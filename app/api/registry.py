@@ -6,13 +6,14 @@ from typing import Final
 
 from flask import Blueprint
 
-from app.api import alerts, capture, connections, export, facts, packets, pages, program, statistics
+from app.api import alerts, capture, connections, export, facts, hosts, packets, pages, program, statistics
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     pages.blueprint,
     connections.blueprint,
     packets.blueprint,
     facts.blueprint,
+    hosts.blueprint,
     alerts.blueprint,
     statistics.blueprint,
     capture.blueprint,

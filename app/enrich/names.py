@@ -118,6 +118,16 @@ class NameTable:
             mac=best.mac,
         )
 
+    def names_of(self, address: str, now: int) -> list[PassiveName]:
+        """Every name that was said of an address, best first; each name once."""
+        found: dict[str, PassiveName] = {}
+        for said in sorted(self._addresses.get(address, ()), key=lambda statement: _order(statement, None, now)):
+            age = max(0, now - said.ts) / NS
+            found.setdefault(
+                said.name.lower(), PassiveName(said.name, said.source, age, False, _is_expired(said, now), mac=said.mac)
+            )
+        return list(found.values())
+
     def _learn(self, address: str, statement: _Statement) -> None:
         """Keep a statement; a repeated one is renewed. Names that are no names (empty, the root, the address itself) say nothing."""
         statement.name = statement.name.rstrip(".")

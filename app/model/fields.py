@@ -13,6 +13,7 @@ from app.model.connection_fields import CONNECTION_FIELDS
 from app.model.fact_fields import FACT_FIELDS
 from app.model.field import Field
 from app.model.flow_fields import FLOW_FIELDS
+from app.model.host_fields import HOST_FIELDS
 from app.model.metric_fields import METRIC_FIELDS
 from app.model.packet_fields import PACKET_FIELDS
 
@@ -22,6 +23,7 @@ __all__ = [
     "CONNECTION_FIELDS",
     "FACT_FIELDS",
     "FLOW_FIELDS",
+    "HOST_FIELDS",
     "LIVE_COLUMNS",
     "METRICS",
     "METRIC_FIELDS",

@@ -131,6 +131,11 @@ class NameBook:
         self._memo[key] = (said, found)
         return found
 
+    def all_names(self, address: Halves, version: int, now_ns: int) -> list[PassiveName]:
+        """Everything that was said of an address, best first."""
+        text = format_address(*address, version)
+        return self._table.names_of(text, now_ns) if text is not None else []
+
     def forget_look_ups(self) -> None:
         """Names grow old: called now and then, and before there are too many."""
         self._memo = {}

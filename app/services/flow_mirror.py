@@ -103,6 +103,11 @@ class FlowMirror:
             self._derived["version"][rows] = self.version
             self._view = None
 
+    @property
+    def own(self) -> list[tuple[int, int]]:
+        """This machine's addresses."""
+        return list(self._own)
+
     def apply(self, changed: NDArray[np.void]) -> None:
         """Takes over the rows of one snapshot (FLOW_DTYPE); a row that repeats replaces the earlier one."""
         changed = changed[changed["flow_id"] != 0]

@@ -215,6 +215,11 @@ class Mirror:
                 self.changed.wait(1.0)
         return False
 
+    def own_keys(self) -> frozenset[tuple[int, int]]:
+        """This machine's addresses as halves."""
+        with self._lock:
+            return frozenset(self.flows.own)
+
     def flow_view(self) -> FlowView:
         with self._lock:
             return self.flows.view()
