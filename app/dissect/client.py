@@ -74,10 +74,12 @@ class Dissector:
         self._idle_since = 0.0
         self._has_answered = False
 
-    def submit(self, job_id: int, frame: bytes, link_type: int, now: float | None = None) -> None:
+    def submit(
+        self, job_id: int, frame: bytes, link_type: int, now: float | None = None, is_masked: bool = False
+    ) -> None:
         """Queue a frame. The result comes out of `poll` under `job_id`, at once as an error where too many wait."""
-        data, is_masked = masked(frame[:MAX_FRAME])
-        job = _Job(job_id, data, link_type, is_masked, len(frame) > MAX_FRAME)
+        data, more = masked(frame[:MAX_FRAME])
+        job = _Job(job_id, data, link_type, is_masked or more, len(frame) > MAX_FRAME)
         if len(self._waiting) >= _MOST_WAITING:
             self._finish(job, {"error": "Too many packets wait to be taken apart; try again in a moment."})
             return

@@ -6,7 +6,7 @@ cut by the snap length need no special case.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from app.wire.card_mask import hidden_positions
@@ -21,9 +21,9 @@ _EXTENSIONS: Final = (0, 43, 60)  # hop-by-hop, routing, destination options (RF
 _VXLAN_PORT: Final = 4789
 
 
-def card_free(frame: bytes, link_type: int) -> tuple[bytes, bool]:
-    """The frame with its card numbers masked by zeros, and whether there was any."""
-    hidden = hidden_positions(frame)
+def card_free(frame: bytes, link_type: int, known: Sequence[int] = ()) -> tuple[bytes, bool]:
+    """The frame with its card numbers masked by zeros, and whether there was any. known: positions that are known to belong to one."""
+    hidden = sorted({*known, *hidden_positions(frame)})
     if not hidden:
         return frame, False
     changed = bytearray(frame)

@@ -34,6 +34,8 @@ class Frame(Protocol):
     def link_type(self) -> int: ...
     @property
     def interface(self) -> int: ...
+    @property
+    def hidden(self) -> Sequence[int]: ...  # positions of digits of card numbers
 
 
 def export_parts(
@@ -77,7 +79,7 @@ def _parts(records: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _masked(frame: Frame, unmasked: bool) -> bytes:
-    return frame.frame if unmasked else card_free(frame.frame, frame.link_type)[0]
+    return frame.frame if unmasked else card_free(frame.frame, frame.link_type, frame.hidden)[0]
 
 
 def _pcap(frames: Iterable[Frame], link_type: int, unmasked: bool) -> Iterator[bytes]:

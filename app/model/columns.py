@@ -131,7 +131,7 @@ PACKET_ROW: Final[Layout] = (
     ("payload_kept", "<u2"),  # how many bytes of payload follow
     ("kind", "u1"),
     ("arp_operation", "u1"),
-    ("reserved", "<u4"),
+    ("cards", "<u4"),  # a payment card number in the payload: 0 not looked for, 1 none found, 2 found
     ("payload", "V64"),
 )
 

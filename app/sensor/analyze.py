@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import Namespace
 from typing import Any, Final
@@ -22,6 +23,7 @@ from app.sensor.insight import Insight
 from app.sensor.pipeline import Pipeline
 from app.sensor.summary import summary_lines
 from app.stats.payload_entropy import PayloadEntropy
+from config import Settings, SettingsError
 
 # A table this large holds the flows of any capture a person looks at; beyond it flows are ended early, counted, and still reported.
 MAX_FLOWS: Final = 1 << 18
@@ -56,7 +58,7 @@ def analyze(name: str) -> str:
         insight=insight,
         entropy=PayloadEntropy(MAX_FLOWS),
         detection=Engine(),
-        cards=Cards(installation_key(None), patient=True, limit=None),
+        cards=Cards(_key(), patient=True, limit=None),
     )
     try:
         source = _through(name, pipeline)
@@ -67,6 +69,14 @@ def analyze(name: str) -> str:
     finally:
         source.close()
     return json.dumps(report, allow_nan=False, separators=(",", ":"))
+
+
+def _key() -> bytes:
+    """Of the fingerprints: this installation's, so that numbers found live and in files can be compared."""
+    try:
+        return installation_key(Settings.from_environment(os.environ).data_dir)
+    except SettingsError:  # of some other setting: this command does not need them
+        return installation_key(None)
 
 
 def summarize(name: str, counts_only: bool = False) -> str:

@@ -13,6 +13,9 @@ from app.dpi.ndpi_client import NdpiClient
 from app.link.messages import Message
 from app.sensor.broker_client import BrokerClient, Rights
 from app.sensor.capture_control import CaptureControl
+from app.sensor.card_key import installation_key
+from app.sensor.card_masking import CardMasking
+from app.sensor.cards import Cards
 from app.sensor.commands import Commands
 from app.sensor.findings import MAX_LISTED
 from app.sensor.insight import Insight
@@ -47,12 +50,19 @@ def assemble(
     def notify(level: str, text: str) -> None:
         send({"type": "notice", "level": level, "text": text})
 
-    store = PacketStore(settings.packet_store_mb << 20)
+    cards = Cards(installation_key(settings.data_dir))
+    store = PacketStore(settings.packet_store_mb << 20, CardMasking(lambda: cards.places))
     snapshots = SnapshotMaker()
     insight = Insight(patient=False, engine=NdpiClient(max_flows=ENGINE_FLOWS), limit=MAX_LISTED)
     detection = Engine(notify=notify)
     pipeline = Pipeline(
-        settings.max_flows, store, snapshots.take_ended, insight=insight, detection=detection, owners=owners
+        settings.max_flows,
+        store,
+        snapshots.take_ended,
+        insight=insight,
+        detection=detection,
+        owners=owners,
+        cards=cards,
     )
     snapshots.watch(pipeline, store)
     live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)

@@ -115,13 +115,13 @@ class Commands:
         held = self._held(message)
         interfaces = self._control.state()["interfaces"]
         name = interfaces[held.interface]["name"] if held.interface < len(interfaces) else ""
-        return {"row": held.row.tobytes(), "frame": held.frame, "link_type": held.link_type, "interface": name}
+        return {"row": held.row.tobytes(), "frame": held.shown, "link_type": held.link_type, "interface": name}
 
     def _dissect(self, message: Message) -> None:
         held = self._held(message)
         if abs(message["id"]) >= _MAX_ID:
             raise ProtocolError("dissect.id is too large")
-        self._dissector.submit(message["id"], held.frame, held.link_type)
+        self._dissector.submit(message["id"], held.shown, held.link_type, is_masked=held.shown != held.frame)
         self.deliver()
 
     def deliver(self) -> None:
@@ -141,7 +141,7 @@ class Commands:
         limit = message.get("limit_bytes") or 1 << 40
         names = [one["name"] for one in self._control.state()["interfaces"]]
         parts = export_parts(
-            self._store.iter_frames(query, flow_id, limit, now),
+            self._store.iter_frames(query, flow_id, limit, now, hide=not self._unmasked),
             message.get("format") or "pcap",
             names,
             self._store.link_types(query, flow_id, now),

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
 
+from app.dpi.cards.hiding import masked_text as _masked_text
+from app.dpi.cards.hiding import masked_value
 from app.dpi.facts import CleartextLogin, DnsTransaction, HostName, HttpTransaction, TlsClientHello, TlsServerHello
 from app.enrich.names import chained_addresses
 from app.model.timestamps import rfc3339
 from app.sensor.findings import FlowFindings
-from app.wire.card_mask import masked
+
+P = ParamSpec("P")
 
 
 def masked_text(text: str | None) -> str | None:
     """Card numbers in captured text are never shown."""
-    if text is None:
-        return None
-    hidden = masked(text.encode("utf-8", "surrogateescape"))[0]
-    return hidden.decode("utf-8", "replace")
+    return None if text is None else _masked_text(text)
 
 
+def card_free(document: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any]]:
+    """A document without card numbers in any of its texts."""
+
+    @wraps(document)
+    def masked(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        return {name: masked_value(value) for name, value in document(*args, **kwargs).items()}
+
+    return masked
+
+
+@card_free
 def dns_document(fact: DnsTransaction) -> dict[str, Any]:
     return {
         "timestamp": rfc3339(fact.ts),
@@ -37,6 +50,7 @@ def dns_document(fact: DnsTransaction) -> dict[str, Any]:
     }
 
 
+@card_free
 def tls_document(hello: TlsClientHello, answer: TlsServerHello | None) -> dict[str, Any]:
     """One client hello, with what the server answered to it."""
     certificate = answer.certificates[0] if answer is not None and answer.certificates else None
@@ -62,15 +76,16 @@ def tls_document(hello: TlsClientHello, answer: TlsServerHello | None) -> dict[s
     }
 
 
+@card_free
 def http_document(fact: HttpTransaction) -> dict[str, Any]:
     return {
         "timestamp": rfc3339(fact.ts),
         "flow_id": str(fact.flow_id),
         "method": fact.method,
         "host": fact.host,
-        "uri": masked_text(fact.uri),
+        "uri": fact.uri,
         "version": fact.version,
-        "user_agent": masked_text(fact.user_agent),
+        "user_agent": fact.user_agent,
         "status": fact.status,
         "content_type": fact.content_type,
         "response_length": fact.response_length,
@@ -79,16 +94,18 @@ def http_document(fact: HttpTransaction) -> dict[str, Any]:
     }
 
 
+@card_free
 def login_document(fact: CleartextLogin) -> dict[str, Any]:
     return {
         "timestamp": rfc3339(fact.ts),
         "flow_id": str(fact.flow_id),
         "protocol": fact.protocol,
-        "username": masked_text(fact.username),
+        "username": fact.username,
         "succeeded": fact.succeeded,
     }
 
 
+@card_free
 def host_document(fact: HostName) -> dict[str, Any]:
     return {
         "timestamp": rfc3339(fact.ts),
@@ -115,4 +132,4 @@ KNOWN_COLUMNS = (
 
 def known_row(known: FlowFindings) -> list[Any]:
     """What is known of a flow, in the order of KNOWN_COLUMNS."""
-    return [getattr(known, name) for name in KNOWN_COLUMNS]
+    return [masked_value(getattr(known, name)) for name in KNOWN_COLUMNS]

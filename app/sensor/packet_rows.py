@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.model.layers import LAYER_BIT
-from app.wire.card_mask import hidden_positions
+from app.sensor.card_masking import FOUND, NONE, NOT_LOOKED, CardMasking
 from app.wire.network_header import network_header
 from app.wire.records import PACKET_ROW_DTYPE
 
@@ -20,7 +20,7 @@ PAYLOAD_BYTES: Final = 64
 _LOOKAHEAD: Final = 40  # bytes beyond the shown ones, so that a card number cut by the edge is still recognised
 
 
-def packet_rows(records: NDArray[np.void], frames: Sequence[bytes]) -> NDArray[np.void]:
+def packet_rows(records: NDArray[np.void], frames: Sequence[bytes], masking: CardMasking) -> NDArray[np.void]:
     """PACKET_ROW of held records (`STORED_DTYPE`) and their frames."""
     rows = np.zeros(len(records), PACKET_ROW_DTYPE)
     for name in set(PACKET_ROW_DTYPE.names or ()) & set(records.dtype.names or ()):
@@ -41,21 +41,26 @@ def packet_rows(records: NDArray[np.void], frames: Sequence[bytes]) -> NDArray[n
                 rows["arp_operation"][place] = min(int.from_bytes(frame[start + 6 : start + 8], "big"), 255)
         if start >= end:
             continue
-        shown = masked_start(frame[:end], start, PAYLOAD_BYTES)
+        remembered = masking.remembered(records[place], end)
+        shown, seen = masked_start(frame[:end], start, PAYLOAD_BYTES, masking, remembered)
+        rows["cards"][place] = FOUND if seen or remembered else NONE if masking.scanning else NOT_LOOKED
         payload[place, : len(shown)] = np.frombuffer(shown, np.uint8)
         rows["payload_kept"][place] = len(shown)
     rows["payload"] = payload.view("V64").reshape(-1)
     return rows
 
 
-def masked_start(data: bytes, start: int, length: int) -> bytes:
-    """`length` bytes of `data` from `start`, with the card numbers that touch them masked."""
+def masked_start(
+    data: bytes, start: int, length: int, masking: CardMasking, remembered: Sequence[int] = ()
+) -> tuple[bytes, bool]:
+    """(`length` bytes of `data` from `start`, with the card numbers that touch them masked; whether any was seen). remembered: positions in
+    `data` that are known to belong to one."""
     begin = max(0, start - _LOOKAHEAD)
-    near = data[begin : start + length + _LOOKAHEAD]
-    hidden = hidden_positions(near)
-    if hidden:
-        masked = bytearray(near)
-        for place in hidden:
-            masked[place] = ord("*")
-        near = bytes(masked)
-    return near[start - begin : start - begin + length]
+    near = bytearray(data[begin : start + length + _LOOKAHEAD])
+    seen = masking.seen(bytes(near))
+    for place in seen:
+        near[place] = ord("*")
+    for place in remembered:
+        if begin <= place < begin + len(near):
+            near[place - begin] = ord("*")
+    return bytes(near[start - begin : start - begin + length]), bool(seen)

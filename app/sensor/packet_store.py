@@ -7,7 +7,7 @@ Memory is touched only as it is used. One thread owns a store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from app.native.call import EACH_CALL
 from app.native.loader import kernel
 from app.sensor import store_layout as layout
+from app.sensor.card_masking import CardMasking
 from app.sensor.packet_rows import packet_rows
 from app.sensor.store_layout import STORED_DTYPE
 from app.wire.block import Block
@@ -41,6 +42,7 @@ class StoredPacket:
     link_type: int
     interface: int
     ts: int
+    shown: bytes  # the frame with card numbers masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class HeldFrame:
     wire_len: int
     link_type: int
     interface: int
+    hidden: Sequence[int] = ()  # positions of digits of card numbers
 
 
 class _Ring:
@@ -112,12 +115,13 @@ class _Ring:
 class PacketStore:
     """Raw frames of the last packets. `capacity_bytes` is for the frames; the index takes about a third of it on top."""
 
-    def __init__(self, capacity_bytes: int = DEFAULT_CAPACITY) -> None:
+    def __init__(self, capacity_bytes: int = DEFAULT_CAPACITY, masking: CardMasking | None = None) -> None:
         if not SMALLEST_CAPACITY <= capacity_bytes <= LARGEST_CAPACITY:
             raise ValueError(
                 f"the packet store holds {SMALLEST_CAPACITY} to {LARGEST_CAPACITY} bytes, not {capacity_bytes}"
             )
         self.capacity_bytes = capacity_bytes
+        self._masking = masking or CardMasking()
         head = capacity_bytes // 4 * 3
         bulk = capacity_bytes - head
         self._head = _Ring(head, head // _HEAD_FRAME)
@@ -159,8 +163,11 @@ class PacketStore:
             record = ring.find(packet_id)
             if record is not None:
                 frame = ring.frame(record)
-                row = packet_rows(np.array([record]), [frame])
-                return StoredPacket(row, frame, int(record["link_type"]), int(record["interface"]), int(record["ts"]))
+                row = packet_rows(np.array([record]), [frame], self._masking)
+                shown = self._masking.masked(record, frame)
+                return StoredPacket(
+                    row, frame, int(record["link_type"]), int(record["interface"]), int(record["ts"]), shown
+                )
         return None
 
     def rows(self, query: Query, limit: int, before_id: int = 0, now_ns: int = 0) -> tuple[NDArray[np.void], int, int]:
@@ -184,7 +191,7 @@ class PacketStore:
         return self._with_payload(self._window(first, self._next_id)[-count:] if count > 0 else self._window(1, 1))
 
     def iter_frames(
-        self, query: Query, flow_id: int = 0, limit_bytes: int = 1 << 62, now_ns: int = 0
+        self, query: Query, flow_id: int = 0, limit_bytes: int = 1 << 62, now_ns: int = 0, hide: bool = True
     ) -> Iterator[HeldFrame]:
         """Held frames that match, in the order they came, until `limit_bytes` of frames have been given.
 
@@ -210,6 +217,7 @@ class PacketStore:
                 max(int(record["wire_len"]), len(frame)),
                 int(record["link_type"]),
                 int(record["interface"]),
+                self._masking.hidden(record, frame) if hide else (),
             )
 
     def link_types(self, query: Query, flow_id: int = 0, now_ns: int = 0) -> set[int]:
@@ -287,4 +295,4 @@ class PacketStore:
         for packet_id in records["packet_id"].tolist():
             frame: Any = self._frame(packet_id)
             frames.append(frame if frame is not None else b"")
-        return packet_rows(records, frames)
+        return packet_rows(records, frames, self._masking)

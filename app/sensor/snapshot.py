@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.model.columns import RINGS
 from app.sensor.alert_documents import alert_document
+from app.sensor.cards import card_document
 from app.sensor.fact_documents import (
     dns_document,
     host_document,
@@ -26,6 +27,7 @@ MAX_FLOWS: Final = 20_000  # rows of flows in one snapshot; the rest follows
 MAX_KNOWN: Final = 10_000  # flows of which something new is known
 MAX_FACTS: Final = 1_000  # of each kind in one snapshot
 MAX_ALERTS: Final = 500  # new or changed ones in one snapshot; the rest follows
+MAX_CARDS: Final = 500  # findings in one snapshot; the rest follows
 MAX_PACKETS: Final = 200  # newest packets of the tick
 MAX_ENDED: Final = 65_536  # ended flows that wait for a snapshot; more are lost and counted
 TOP: Final = 50
@@ -117,6 +119,7 @@ class SnapshotMaker:
             "series": self._series(live),
             **self._facts(),
             **self._alerts(),
+            **self._cards(),
             **(pipeline.owners.drain() if pipeline.owners is not None else {}),
             "losses": self._losses(losses),
             "latency": self._latency(),
@@ -216,6 +219,15 @@ class SnapshotMaker:
             return {}
         changed = detection.folding.take_changed(MAX_ALERTS)
         return {"alerts": [alert_document(alert) for alert in changed], "detection": detection.state()}
+
+    def _cards(self) -> dict[str, Any]:
+        """Card numbers that were found or seen again, masked, and what was looked at."""
+        assert self._pipeline is not None
+        cards = self._pipeline.cards
+        if cards is None:
+            return {}
+        found = [card_document(card) for card in cards.take_changed(MAX_CARDS)]
+        return {"cards": found, "card_scan": cards.coverage()}
 
     def _series(self, live: bool) -> dict[str, bytes]:
         """Buckets that may have changed. A file's time can go anywhere within a tick, so all of its buckets are said."""

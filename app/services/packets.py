@@ -55,7 +55,7 @@ def _packet(row: dict[str, int], payload: bytes, interfaces: Sequence[str]) -> d
         "flow_id": row["flow_id"] or None,
         "layers": layer_names(row["layers"]),
         "reason": REASONS[row["reason"]] if 0 < row["reason"] < len(REASONS) else None,
-        "card_data_detected": None,
+        "card_data_detected": (None, False, True)[min(row["cards"], 2)],
         "payload": payload[: min(row["payload_kept"], len(payload))].hex(),
     }
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app.dissect.client import Dissector
 from app.model.layers import LAYER_BIT, protocol_name
+from app.sensor.card_masking import CardMasking
 from app.sensor.packet_rows import packet_rows
 from app.services.packets import packet_dicts
 from app.terminal.packet_lines import compact, detailed, minimal
@@ -37,6 +38,7 @@ class Feed:
         self._by_protocol = np.zeros(256, np.int64)
         self._arp = 0
         self._dns = 0
+        self._masking = CardMasking()
         self._dissector = Dissector() if plan.mode == "detailed" and not plan.json else None
 
     # -- the pipeline -------------------------------------------------------------------------------------------------
@@ -97,7 +99,7 @@ class Feed:
         data = block.data
         starts, lengths = packets["offset"].tolist(), packets["cap_len"].tolist()
         frames = [data[start : start + length].tobytes() for start, length in zip(starts, lengths, strict=True)]
-        rows = packet_rows(packets, frames)
+        rows = packet_rows(packets, frames, self._masking)
         rows["packet_id"] = np.arange(1, len(rows) + 1, dtype=np.uint64) + np.uint64(self.packets + place)
         rows["flow_id"] = flow_ids
         lines = self._lines(rows, frames, packets["link_type"].tolist())

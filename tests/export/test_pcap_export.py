@@ -25,6 +25,7 @@ class Held:
     wire_len: int
     link_type: int = 1
     interface: int = 0
+    hidden: tuple[int, ...] = ()
 
 
 def read_pcapng(data):

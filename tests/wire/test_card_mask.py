@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.wire.card_mask import hidden_positions, is_card_number, masked
+from app.wire.card_mask import _few, _numbers, hidden_positions, is_card_number, masked
 
 NUMBERS = [
     b"4111111111111111",
@@ -77,3 +79,19 @@ def test_a_number_between_other_characters_never_survives(around, number):
 def test_runs_of_digit_groups_take_bounded_time():
     assert hidden_positions(b"1 " * 20_000) == hidden_positions(b"0" * 40_000) == []
     assert not is_card_number(b"4" * 16)
+
+
+@given(st.text(alphabet="0123456789 -4", min_size=1, max_size=300))
+def test_few_and_many_digits_are_judged_alike(text):
+    data = text.encode()
+    groups = [found.span() for found in re.finditer(rb"[0-9]+", data)]
+    places = [place for low, high in groups for place in range(low, high)]
+    if places:
+        assert sorted(_few(data, groups, places)) == sorted(_numbers(data, groups, places))
+
+
+def test_separators_of_web_addresses():
+    assert (
+        masked(b"n=4111%201111%201111%201111&m=4111+1111+1111+1111")[0]
+        == b"n=4111%2011**%20****%201111&m=4111+11**+****+1111"
+    )

@@ -69,7 +69,7 @@ def detect_cardholder_data(payload: bytes) -> list[CardNumber]:
 def examine(kind: int, data: bytes, start: int, end: int) -> Iterator[CardNumber]:
     """What a kernel's event at data[start:end] turns out to be."""
     for text in texts(kind, data, start, end):
-        for places, groups in _numbers(text):
+        for places, groups in numbers_in(text):
             digits = bytes(text.data[place] for place in places)
             brand = brand_of(digits)
             if brand is None:
@@ -104,7 +104,7 @@ def _card(text: Text, places: list[int], digits: bytes, brand: str, verdict: Jud
     )
 
 
-def _numbers(text: Text) -> Iterator[tuple[list[int], tuple[int, ...]]]:
+def numbers_in(text: Text) -> Iterator[tuple[list[int], tuple[int, ...]]]:
     """(places of the digits, sizes of the groups) of what has the right number of digits."""
     if text.only is not None:
         groups = [range(found.start(), found.end()) for found in _GROUP.finditer(text.data, *text.only)]

@@ -1,0 +1,73 @@
+"""Which bytes may not be shown: card numbers in any writing, whether they would be reported or not. It errs on the side of hiding."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Final
+
+import numpy as np
+
+from app.dpi.cards.detect import numbers_in
+from app.dpi.cards.written import texts
+from app.native.call import EACH_CALL
+from app.native.loader import kernel
+from app.wire import card_layout as at
+from app.wire.card_mask import hidden_positions
+from app.wire.card_numbers import brand_of
+
+_LEAST: Final = 13
+# Twelve digits near each other, or base64 of nine: what is shown is mostly neither, and the kernel need not be asked
+_MAYBE: Final = re.compile(r"(?:\d\D{0,4}){12}|(?:[MNOIL][DTjzCSiy][AEIMQUYcgk0][wxyz0-5gt]){2}")
+
+
+class Hiding:
+    """The kernel, and its memory. One thread at a time."""
+
+    def __init__(self) -> None:
+        self._events = np.zeros((512, at.COLUMNS), np.int64)
+        self._scan = kernel("scan_bytes").bind(EACH_CALL, EACH_CALL, EACH_CALL, self._events)
+
+    def positions(self, data: bytes) -> list[int]:
+        """Positions that may not be shown, in rising order."""
+        if len(data) < _LEAST:
+            return []
+        hidden = set(hidden_positions(data))
+        n = self._scan(np.frombuffer(bytearray(data), np.uint8), 0, len(data))
+        for kind, start, end in self._events[:n, [at.KIND, at.START, at.END]].tolist():
+            for text in texts(kind, data, start, end):
+                for places, _ in numbers_in(text):
+                    if brand_of(bytes(text.data[place] for place in places)) is not None:
+                        for place in places[6:-4]:
+                            hidden.update(range(*text.span(place)))
+        return sorted(hidden)
+
+
+@cache
+def _hiding() -> Hiding:
+    return Hiding()
+
+
+def masked_text(text: str) -> str:
+    """Text without the middle digits of card numbers; its length in bytes stays."""
+    if len(text) < _LEAST or not _MAYBE.search(text):
+        return text
+    data = text.encode("utf-8", "surrogateescape")
+    hidden = _hiding().positions(data)
+    if not hidden:
+        return text
+    changed = bytearray(data)
+    for position in hidden:
+        changed[position] = ord("*")
+    return changed.decode("utf-8", "replace")
+
+
+def masked_value(value: object) -> object:
+    """All text in lists and maps masked; other values as they are."""
+    if isinstance(value, str):
+        return masked_text(value)
+    if isinstance(value, (list, tuple)):
+        return [masked_value(one) for one in value]
+    if isinstance(value, dict):
+        return {masked_text(name) if isinstance(name, str) else name: masked_value(one) for name, one in value.items()}
+    return value
