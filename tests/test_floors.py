@@ -186,7 +186,14 @@ def test_files_say_what_they_own(path):
 
 def test_the_environment_is_read_in_one_place():
     """Settings come from config.py. Others may hand the environment on, or ask who called sudo."""
-    allowed = COMMANDS | {"launcher.py", "terminal/command.py", "broker/", "sensor/__main__.py", "sensor/analyze.py", "kernel_cache.py"}
+    allowed = COMMANDS | {
+        "launcher.py",
+        "terminal/command.py",
+        "broker/",
+        "sensor/__main__.py",
+        "sensor/analyze.py",
+        "kernel_cache.py",
+    }
     for path in FILES:
         tree = ast.parse(path.read_text())
         uses = [
