@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from app.flow.contacts import Contacts
 from app.model.alert import Evidence
 from app.model.layers import KIND_FIRST_OF_FLOW, KIND_FRAGMENT, KIND_LATER_FRAGMENT, LAYER_BIT
 from app.wire.network_header import ip_header, network_header
@@ -20,6 +21,7 @@ Indices = NDArray[np.intp]
 
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
 TCP, UDP, ICMP, ICMPV6, IGMP, SCTP = 6, 17, 1, 58, 2, 132
+_NONE: Final = np.zeros(0, np.intp)
 _COMMON: Final = frozenset({TCP, UDP, ICMP, ICMPV6})
 
 
@@ -143,6 +145,9 @@ SELECTIONS: Final[dict[str, Callable[[Columns], Indices]]] = {
     "fragments": lambda columns: np.flatnonzero(columns.column("kind") & KIND_FRAGMENT),
     "dhcp": _udp_ports(67, 68, 546, 547),
     "dns": _carries("dns"),
+    "bursts": lambda columns: (
+        _NONE
+    ),  # payload after silence of its flow, and first packets; `Batch.select` has them from the contact tables
     "undecoded": lambda columns: np.flatnonzero(columns.column("reason")),
 }
 
@@ -153,8 +158,11 @@ class Batch:
     Indices that go in and come out count from the start of the block, so that `rows` and `frame` need no sum.
     """
 
-    def __init__(self, columns: Columns, begin: int, end: int, first_id: int, now_ns: int) -> None:
+    def __init__(
+        self, columns: Columns, begin: int, end: int, first_id: int, now_ns: int, contacts: Contacts | None = None
+    ) -> None:
         self._columns = columns
+        self._contacts = contacts
         self.begin, self.end = begin, end
         self._first_id = first_id
         self.now_ns = now_ns  # the capture's clock after these packets
@@ -164,6 +172,8 @@ class Batch:
 
     def select(self, name: str) -> Indices:
         """Indices of the packets of a selection, in the order in which they came."""
+        if name == "bursts":
+            return self._contacts.bursts if self._contacts is not None else _NONE
         chosen = self._columns.selection(name)
         if self.begin == 0 and self.end == len(self._columns.packets):
             return chosen

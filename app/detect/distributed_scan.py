@@ -26,7 +26,7 @@ class DistributedScan(Detector):
             "ports", 40, "ports", "Background noise of the Internet tries some ports an hour; forty is somebody's list."
         ),
         Knob("sources", 8, "hosts", "Fewer are found as single scans."),
-        Knob("rate", 500, "attempts/s", "More than that in a second is a flood, and told as one."),
+        Knob("rate", 200, "attempts/s", "More than that in a second is a flood, and told as one."),
     )
     contacts = ("targets",)
 

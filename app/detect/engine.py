@@ -56,7 +56,7 @@ class Engine:
         self.folding = Folding(self._losses)
         wanted = any(one.contacts for one in self._classes)
         if wanted and context.contacts is None and context.table is not None:
-            context.contacts = Contacts()
+            context.contacts = Contacts(context.table.capacity)
         self.failures: dict[str, int] = {}
         self._detectors: list[Detector] = [one(context, self._say, self._knobs.get(one.name)) for one in self._classes]
         self.flows_not_shown = 0
@@ -126,7 +126,7 @@ class Engine:
             self.context.now_ns = int(stamps[end - 1])
             if self.context.contacts is not None:
                 self.context.contacts.add(packets, begin, end, flow_ids, first_id)
-            batch = Batch(columns, begin, end, first_id, self.context.now_ns)
+            batch = Batch(columns, begin, end, first_id, self.context.now_ns, self.context.contacts)
             for one in self._of_packets:
                 for name in one.selections:
                     if len(batch.select(name)):
@@ -166,8 +166,13 @@ class Engine:
             self._second = second
             self._show_flows()
 
+    def settle(self) -> None:
+        """The capture is over, and its flows are still in the table: the last second is looked at, and nothing is waited for."""
+        self.context.ending = True
+        self._tick(self.context.now_ns)
+
     def finish(self) -> None:
-        """The capture is over, all of its flows have ended."""
+        """All flows have ended."""
         now_ns = self.context.now_ns
         self.context.ending = True
         self._show_flows(everything=True)

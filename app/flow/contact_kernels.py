@@ -29,7 +29,7 @@ PACKETS, FLOWS, TIMES, PAYLOAD, SIDE, ITEMS, ANSWERED = (
 COLUMNS, WAYS, IDLE_NS, LONGEST_NS, BITS = at.COLUMNS, at.WAYS, at.IDLE_NS, at.LONGEST_NS, at.BITS
 LISTED_FROM_ITEMS, LISTED_FROM_RATE, LIST_SIZE = at.LISTED_FROM_ITEMS, at.LISTED_FROM_RATE, at.LIST_SIZE
 PAIRS, PORTS, TARGETS, SERVICES = at.PAIRS, at.PORTS, at.TARGETS, at.SERVICES
-LISTS, LOST, UNLISTED = at.LISTS, at.LOST, at.UNLISTED
+LISTS, LOST, UNLISTED, BURSTS, SILENCE_NS = at.LISTS, at.LOST, at.UNLISTED, at.BURSTS, at.SILENCE_NS
 BY_SYN, BY_FIN, BY_NULL, BY_XMAS, BY_ACK = at.BY_SYN, at.BY_FIN, at.BY_NULL, at.BY_XMAS, at.BY_ACK
 BY_UDP, BY_ODD, BY_ICMP, BY_SCTP = at.BY_UDP, at.BY_ODD, at.BY_ICMP, at.BY_SCTP
 
@@ -213,19 +213,33 @@ SIGNATURE = types.intp(
     types.int64[::1],
     _TABLE,
     types.uint64[::1],
+    types.int64[::1],
+    types.int64[::1],
 )
 
 
 @kernel(SIGNATURE)
-def note_contacts(packets, begin, end, flow_ids, first_id, pairs, ports, targets, services, meta, lists, seeds):
-    """Count the attempts and answers among packets[begin:end]; returns how many attempts there were."""
+def note_contacts(
+    packets, begin, end, flow_ids, first_id, pairs, ports, targets, services, meta, lists, seeds, spoke, bursts
+):
+    """Count the attempts and answers among packets[begin:end]; returns how many attempts there were.
+
+    bursts[:meta[BURSTS]]: indices of packets with payload in flows that had been silent for SILENCE_NS, or that are their flow's first ones.
+    spoke: int64[rows of the flow table], when each flow last carried payload."""
     count = 0
+    meta[BURSTS] = 0
     for i in range(begin, end):
         p = packets[i]
         proto = int64(p.protocol)
         if p.ip_version == 0 or p.kind & KIND_LATER_FRAGMENT or p.depth > 1:
             continue
         first = p.kind & KIND_FIRST_OF_FLOW != 0
+        row = int64(p.flow)
+        if row >= 0 and (p.payload_len > 0 or first):
+            if first or int64(p.ts) - spoke[row] > SILENCE_NS:
+                bursts[meta[BURSTS]] = i
+                meta[BURSTS] += 1
+            spoke[row] = int64(p.ts)
         src_port, dst_port = int64(p.src_port), int64(p.dst_port)
         kind = int64(0)
         if proto == 6:
@@ -276,6 +290,8 @@ def note_contacts(packets, begin, end, flow_ids, first_id, pairs, ports, targets
             continue
         k = touch(pairs, s_hi, s_lo, d_hi, d_lo, proto, ts, seeds, meta, PAIRS)
         note(pairs, k, port_bit(dst_port), -1, kind, ts, second, payload, packet_id, flow_id, meta, lists, PAIRS)
+        if proto == 17 and src_port < 1024 and src_port != dst_port:
+            continue  # a service's port: as likely an answer to a forged question as a scan
         side = host_bit(s_hi, s_lo) & 255
         k = touch(targets, d_hi, d_lo, 0, 0, proto, ts, seeds, meta, TARGETS)
         note(targets, k, port_bit(dst_port), side, kind, ts, second, payload, packet_id, flow_id, meta, lists, TARGETS)

@@ -71,4 +71,7 @@ SIZES: Final = (8192, 8192, 2048, 4096)  # rows
 LISTS: Final = 0
 LOST: Final = 4
 UNLISTED: Final = 8
+BURSTS: Final = 12  # packets in the list of bursts
 META_SIZE: Final = 16
+
+SILENCE_NS: Final = 800_000_000  # of a flow after which a packet with payload begins a burst

@@ -14,6 +14,7 @@ from app.flow import contact_layout as at
 from app.flow.memory import page_aligned
 from app.native.call import EACH_CALL
 from app.native.loader import kernel
+from app.wire.decode import BATCH
 
 TABLES: Final = ("pairs", "ports", "targets", "services")
 
@@ -63,16 +64,25 @@ def estimate(bits: int, size: int = at.BITS) -> int:
 class Contacts:
     """`add` packets; `listed` gives the rows worth a look since the last time."""
 
-    def __init__(self) -> None:
+    def __init__(self, flow_rows: int) -> None:
+        """flow_rows: capacity of the flow table."""
         self._tables = [page_aligned((size, at.COLUMNS), np.int64) for size in at.SIZES]
         self._meta = np.zeros(at.META_SIZE, np.int64)
         self._lists = np.zeros((len(TABLES), at.LIST_SIZE), np.int64)
         seeds = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
-        self._note = kernel("note_contacts").bind(*(EACH_CALL,) * 5, *self._tables, self._meta, self._lists, seeds)
+        spoke = page_aligned((flow_rows,), np.int64)
+        self._bursts = np.zeros(BATCH, np.int64)
+        kept = (*self._tables, self._meta, self._lists, seeds, spoke, self._bursts)
+        self._note = kernel("note_contacts").bind(*(EACH_CALL,) * 5, *kept)
 
     def add(self, packets: NDArray[np.void], begin: int, end: int, flow_ids: NDArray[np.uint64], first_id: int) -> int:
         """Count the attempts among packets[begin:end] (PACKET rows that went through the flow table); how many there were."""
         return int(self._note(packets, begin, end, flow_ids, first_id))
+
+    @property
+    def bursts(self) -> NDArray[np.int64]:
+        """Of the packets added last: those that begin a burst of their flow – its first packet, or payload after silence. Valid until the next `add`."""
+        return self._bursts[: int(self._meta[at.BURSTS])]
 
     @property
     def any_listed(self) -> bool:
@@ -101,6 +111,17 @@ class Contacts:
         table = self._tables[TABLES.index(name)]
         if table[contact.slot, at.FIRST] == contact.first:
             table[contact.slot, at.TOLD] = value
+
+    def caller(self, target: tuple[int, int], protocol: int) -> tuple[int, int] | None:
+        """Who tried most of a target, as far as the pairs are kept."""
+        table = self._tables[0]
+        hi, lo = np.array(target, np.uint64).view(np.int64)
+        mine = np.flatnonzero((table[:, at.B_LO] == lo) & (table[:, at.B_HI] == hi) & (table[:, at.KEY] == protocol))
+        if not len(mine):
+            return None
+        row = table[mine[np.argmax(table[mine, at.ATTEMPTS])]]
+        found = row[at.A_HI : at.A_LO + 1].view(np.uint64).tolist()
+        return int(found[0]), int(found[1])
 
     def again(self, name: str, contact: Contact) -> None:
         """List the row for the next look even if nothing more is tried: answers may still be under way."""

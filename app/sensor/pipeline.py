@@ -129,6 +129,8 @@ class Pipeline:
 
     def finish(self) -> None:
         """The capture is over: all flows end."""
+        if self.detection is not None:
+            self.detection.settle()
         self.table.finish()
         if self.insight is not None:
             self.insight.settle()

@@ -1,0 +1,48 @@
+"""What the flow table holds of one service: asked when a limit is near, not for each packet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.flow import layout as at
+from app.flow.table import FlowTable
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Flows of a service that began lately, and those of them in which both ends spoke (TCP: the opener went on after the SYN)."""
+
+    flows: int
+    spoken: int
+
+    @property
+    def share(self) -> float:
+        return self.spoken / self.flows if self.flows else 0.0
+
+
+def answered(table: FlowTable | None, address: tuple[int, int], port: int, protocol: int, since_ns: int) -> Answered:
+    """Flows to (address, port; 0 = any port) that began after `since_ns`. A pass over the table: some milliseconds when it is full."""
+    if table is None:
+        return Answered(0, 0)
+    rows = table.rows[: int(table.meta[at.HIGH_WATER])]
+    hi, lo = np.array(address, np.uint64).view(np.int64)
+    recent = np.flatnonzero((rows[:, at.FIRST] >= since_ns) & (rows[:, at.FLOW_ID] != 0))
+    key = rows[recent, at.KEY]
+    recent = recent[key & 0xFF == protocol]
+    mine = rows[recent]
+    by_b = mine[:, at.STATE] & at.ORIGINATOR_B != 0  # the originator is endpoint b, so the responder is a
+    responder_hi = np.where(by_b, mine[:, at.A_HI], mine[:, at.B_HI])
+    responder_lo = np.where(by_b, mine[:, at.A_LO], mine[:, at.B_LO])
+    responder_port = np.where(by_b, mine[:, at.KEY] >> 48 & 0xFFFF, mine[:, at.KEY] >> 32 & 0xFFFF)
+    chosen = (responder_hi == hi) & (responder_lo == lo)
+    if port:
+        chosen &= responder_port == port
+    mine, by_b = mine[chosen], by_b[chosen]
+    if protocol == 6:
+        shift = np.where(by_b, at.SEEN_SHIFT, 0)
+        spoken = (mine[:, at.STATE] >> shift) & (at.SEEN_ACK | at.SEEN_DATA) != 0
+    else:
+        spoken = (mine[:, at.PACKETS] > 0) & (mine[:, at.PACKETS + 1] > 0)
+    return Answered(len(mine), int(spoken.sum()))

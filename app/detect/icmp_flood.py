@@ -1,0 +1,110 @@
+"""Floods of ICMP and ICMPv6, and their amplification by a whole network (smurf)."""
+
+from __future__ import annotations
+
+from app.detect import networks
+from app.detect.batch import Batch
+from app.detect.detector import Detector
+from app.detect.rates import Rate, Rates
+from app.detect.rule import Knob, Rule
+from app.model.alert import Severity
+
+
+class IcmpFlood(Detector):
+    name = "icmp_flood"
+    rules = (
+        Rule(
+            "icmp_flood",
+            "ICMP flood: more pings or errors than anybody needs",
+            "high",
+            "A host gets many ICMP packets a second.",
+            "A measurement with `ping -f` by the administrator.",
+            "Limit ICMP at the router; inside, find the program on the source.",
+            "T1498.001",
+        ),
+        Rule(
+            "icmp_smurf",
+            "Smurf flood: a whole network is made to answer one host",
+            "high",
+            "Echo requests to a broadcast or multicast address, or in the name of one: every host of the network answers, and the forged sender gets it all (smurf).",
+            "A single ping to the broadcast address, to see who is there.",
+            "Turn off answers to directed broadcasts at router and hosts (RFC 2644), and find the machine that sends them by its hardware address.",
+            "T1498.002",
+        ),
+    )
+    knobs = (
+        Knob("packets", 200, "packets/s", "Monitoring pings a host a few times a second; errors are limited by their senders."),
+        Knob("broadcast_pings", 20, "packets/s", "One ping asks all; twenty in a second are for the answers."),
+        Knob("high", 1000, "packets/s", "From here the severity is high."),
+    )  # fmt: skip
+    selections = ("icmp",)
+
+    def begin(self) -> None:
+        self._targets = Rates("dst")
+        self._forged = Rates("src")
+        self._told = self.bounded(1024, lambda: [0])
+
+    def on_packets(self, batch: Batch) -> None:
+        chosen = batch.select("icmp")
+        self._targets.add(batch, chosen)
+        source_hi, source_lo = batch.column("src_hi", chosen), batch.column("src_lo", chosen)
+        group = networks.group_rows(source_hi, source_lo) & ((source_hi != 0) | (source_lo != 0))
+        unspecified = ((source_hi == 0) & (source_lo == 0)) | ((source_hi == 0) & (source_lo == 0xFFFF << 32))
+        self._forged.add(batch, chosen[group & ~unspecified])
+
+    def on_tick(self, now_ns: int) -> None:
+        forged = [rate for rate in self._forged.take() if rate.packets >= 3]
+        for rate in forged:
+            self._smurf_in_the_name(rate)
+        for rate in self._targets.take():
+            group = networks.is_group(*rate.address) or networks.maybe_broadcast(*rate.address)
+            limit = int(self.knob("broadcast_pings" if group else "packets"))
+            if rate.packets < limit or (group and networks.is_group(*rate.address) and rate.packets < 10 * limit):
+                continue
+            if group and forged:  # told already, by who is said to send
+                continue
+            told = self._told[rate.address]
+            if rate.packets < 2 * told[0]:
+                continue
+            told[0] = rate.packets
+            self._tell(rate, limit, group)
+
+    def _smurf_in_the_name(self, rate: Rate) -> None:
+        source = networks.text(*rate.address)
+        self.alert(
+            "icmp_smurf",
+            f"{rate.packets} ICMP packets in one second came from {source}, a group address that cannot send; the limit is 3.",
+            rate.last,
+            source,
+            None,
+            confidence=0.95,
+            fold=("forged", rate.address),
+            measured=rate.packets,
+            threshold=3,
+            unit="packets/s",
+            protocol="icmp",
+            evidence=rate.evidence,
+            flow_ids=rate.flows,
+        )
+
+    def _tell(self, rate: Rate, limit: int, group: bool) -> None:
+        address = networks.text(*rate.address)
+        severity: Severity = "high" if rate.packets >= self.knob("high") or group else "medium"
+        others = f"{'about ' if rate.others > 1 else ''}{rate.others} source"
+        self.alert(
+            "icmp_smurf" if group else "icmp_flood",
+            f"{address} got {rate.packets} ICMP packets in one second ({others}{'s' if rate.others != 1 else ''}); the limit is {limit}.",
+            rate.last,
+            None,
+            address,
+            severity=severity,
+            confidence=0.9 if severity == "high" else 0.75,
+            fold=(rate.address,),
+            measured=rate.packets,
+            threshold=limit,
+            unit="packets/s",
+            protocol="icmp" if networks.is_v4(*rate.address) else "icmpv6",
+            evidence=rate.evidence,
+            flow_ids=rate.flows,
+            details={"payload_bytes": rate.payload},
+        )
