@@ -14,6 +14,7 @@ from app.dpi.inspector import FlowContext
 from app.flow.roll_ups import RollUps
 from app.flow.table import SECOND, FlowTable, Timeouts
 from app.sensor.cards import Cards
+from app.sensor.hardware_addresses import HardwareAddresses
 from app.sensor.insight import Insight
 from app.stats.payload_entropy import PayloadEntropy
 from app.stats.traffic import TrafficCounts
@@ -92,6 +93,7 @@ class Pipeline:
             self.owners.begin()
         self.counts.reset()
         self.roll_ups.reset()
+        self.hardware = HardwareAddresses()
         if self.store is not None:
             self.store.clear()
         self._last_sweep = 0
@@ -108,6 +110,7 @@ class Pipeline:
             if self.owners is not None:
                 self.owners.take(packets, flow_ids)
             self.counts.add(packets)
+            self.hardware.take(block.data, packets)
             if self.insight is not None:
                 self.insight.take(block.data, packets, flow_ids, heads, self.table)
             if self.entropy is not None:

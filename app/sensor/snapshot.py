@@ -120,6 +120,7 @@ class SnapshotMaker:
             **self._facts(),
             **self._alerts(),
             **self._cards(),
+            "macs": pipeline.hardware.take_changed(),
             **(pipeline.owners.drain() if pipeline.owners is not None else {}),
             "losses": self._losses(losses),
             "latency": self._latency(),
