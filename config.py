@@ -246,12 +246,12 @@ class Settings:
         "GeoIP database instead of the bundled one",
         child=True,
     )
-    attribution: bool = _setting(
+    attribution: str = _setting(
         "ATTRIBUTION",
-        True,
-        _switch,
-        "0 or 1",
-        "name the program of each connection of this machine",
+        "1",
+        _choice("0", "1", "sockets"),
+        "0, 1 or sockets",
+        "name the program of each connection of this machine; sockets: without the kernel's tracing",
         child=True,
     )
     resolve_hostnames: bool = _setting("RESOLVE_HOSTNAMES", False, _switch, "0 or 1", "reverse DNS of remote addresses")

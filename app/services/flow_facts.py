@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from app.dpi.facts import DnsAnswer
 from app.enrich.names import CAPACITY, NameTable, PassiveName
 from app.enrich.oui import mac_number
+from app.services.owner_book import OwnerBook
 from app.wire.addresses import format_address, parse_address
 
 MAX_KNOWN: Final = 200_000  # flows
@@ -171,6 +172,7 @@ class FlowFacts:
     def __init__(self) -> None:
         self.flows: dict[int, KnownFlow] = {}
         self.names = NameBook()
+        self.owners = OwnerBook()
         self.macs: dict[Halves, HardwareAddress] = {}
         self.now_ns = 0
 

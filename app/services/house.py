@@ -15,6 +15,7 @@ from app.services.legal import LegalNotice
 from app.services.mirror import Mirror
 from app.services.places import Places
 from app.services.probes import Probes
+from app.services.programs import Programs, ReadUsage
 from app.services.sensor_link import LinkSource, SensorLink
 
 if TYPE_CHECKING:
@@ -37,12 +38,17 @@ class House:
     legal: LegalNotice
     places: Places
     probes: Probes
+    programs: Programs
     shut_down: Callable[[], None] = _nothing
     started: float = field(default_factory=time.time)
 
     @classmethod
     def build(
-        cls, settings: Settings, source: LinkSource, read_interfaces: Callable[[], list[dict[str, Any]]]
+        cls,
+        settings: Settings,
+        source: LinkSource,
+        read_interfaces: Callable[[], list[dict[str, Any]]],
+        read_usage: ReadUsage | None = None,
     ) -> House:
         mirror = Mirror()
         link = SensorLink(source, mirror)
@@ -57,6 +63,7 @@ class House:
             LegalNotice(settings.data_dir),
             places,
             Probes(settings, mirror, places),
+            Programs(mirror, settings.data_dir / "programs.json", read_usage),
         )
         link.on_hello = lambda: captures.after_hello(house.initial_capture())
         link.on_message = lambda message: captures.snapshot_applied() if message["type"] == "snapshot" else None
@@ -76,6 +83,7 @@ class House:
         spawn(self.link.run, name="sensor-link")
         spawn(self.link.watch, name="sensor-watch")
         spawn(self.interfaces.run, name="interfaces")
+        spawn(self.programs.run, name="programs")
         spawn(self.places.run, name="places")
         spawn(self.probes.run, name="probes")
 
