@@ -12,17 +12,32 @@ from app.dpi.facts import Action
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.protocol_inspector import ProtocolInspector
 
-_SHELL: Final[tuple[tuple[str, re.Pattern[bytes]], ...]] = (
-    ("Windows command prompt", re.compile(rb"Microsoft Windows \[[^\]\r\n]{5,40}\]\r?\n|\(C\) Copyright 1985-20[0-9]{2} Microsoft Corp|(?:^|\n)[A-Za-z]:\\[^\r\n<>|]{0,120}>\s?\Z")),
-    ("PowerShell prompt", re.compile(rb"(?:^|\n)PS [A-Z]:\\[^\r\n]{0,120}> ?")),
-    ("shell prompt", re.compile(rb"(?:^|\n)(?:\x1b\][^\x07]{0,100}\x07)?(?:\x1b\[[0-9;?]{0,8}[a-zA-Z])*\[?[a-z_][a-z0-9_.-]{0,31}@[A-Za-z0-9_.-]{1,63}[: ][^\r\n]{0,100}[\]]?[#$] ?|(?:^|\n)(?:ba|da|z|k)?sh(?:-[0-9.]{1,5}[a-z]?)?[#$] ?\Z")),
-    ("shell without terminal", re.compile(rb"can't access tty; job control turned off|no job control in this shell|cannot set terminal process group|Inappropriate ioctl for device")),
-    ("output of id", re.compile(rb"uid=[0-9]{1,10}\([^)\s]{1,32}\) gid=[0-9]{1,10}\(")),
-    ("output of whoami", re.compile(rb"(?:^|\n)nt authority\\(?:system|network service|local service)", re.IGNORECASE)),
-    ("output of uname", re.compile(rb"(?:^|\n)Linux [!-~]{1,64} [2-6]\.[0-9]{1,2}\.[!-~]{1,60} #")),
-    ("output of ipconfig", re.compile(rb"Windows IP Configuration\r\n")),
-    ("content of passwd", re.compile(rb"root:[x*!]?:0:0:[^:\r\n]{0,64}:[^:\r\n]{1,64}:[^\r\n]{1,64}\r?\n")),
-)  # fmt: skip
+_PROMPT: Final = "shell prompt"
+_SHELL: Final[dict[str, re.Pattern[bytes]]] = {
+    "Windows command prompt": re.compile(rb"Microsoft Windows \[[^\]\r\n]{5,40}\]\r?\n|\(C\) Copyright 1985-20[0-9]{2} Microsoft Corp|(?:^|\n)[A-Za-z]:\\[^\r\n<>|]{0,120}>\s?\Z"),
+    "PowerShell prompt": re.compile(rb"(?:^|\n)PS [A-Z]:\\[^\r\n]{0,120}> ?"),
+    _PROMPT: re.compile(rb"(?:\x1b\][^\x07]{0,100}\x07)?(?:\x1b\[[0-9;?]{0,8}[a-zA-Z])*\[?[a-z_][a-z0-9_.-]{0,31}@[A-Za-z0-9_.-]{1,63}[: ][^\r\n]{0,100}[\]]?[#$] ?|(?:ba|da|z|k)?sh(?:-[0-9.]{1,5}[a-z]?)?[#$] ?\Z"),
+    "shell without terminal": re.compile(rb"can't access tty; job control turned off|no job control in this shell|cannot set terminal process group|Inappropriate ioctl for device"),
+    "output of id": re.compile(rb"uid=[0-9]{1,10}\([^)\s]{1,32}\) gid=[0-9]{1,10}\("),
+    "output of whoami": re.compile(rb"(?:^|\n)nt authority\\(?:system|network service|local service)", re.IGNORECASE),
+    "output of uname": re.compile(rb"(?:^|\n)Linux [!-~]{1,64} [2-6]\.[0-9]{1,2}\.[!-~]{1,60} #"),
+    "output of ipconfig": re.compile(rb"Windows IP Configuration\r\n"),
+    "content of passwd": re.compile(rb"root:[x*!]?:0:0:[^:\r\n]{0,64}:[^:\r\n]{1,64}:[^\r\n]{1,64}\r?\n"),
+}  # fmt: skip
+# Bytes that a sign cannot do without: all of one of these
+_NEEDED: Final[tuple[tuple[str, tuple[tuple[bytes, ...], ...]], ...]] = (
+    ("Windows command prompt", ((b"Microsoft ",), (b":\\", b">"))),
+    ("PowerShell prompt", ((b"PS ", b":\\", b">"),)),
+    (_PROMPT, ((b"@", b"#"), (b"@", b"$"), (b"sh", b"#"), (b"sh", b"$"))),
+    ("shell without terminal", ((b"job control",), (b"terminal process group",), (b"Inappropriate ioctl",))),
+    ("output of id", ((b"uid=", b"gid="),)),
+    ("output of whoami", ((b"uthority\\",), (b"UTHORITY\\",))),
+    ("output of uname", ((b"Linux ",),)),
+    ("output of ipconfig", ((b"Windows IP Configuration",),)),
+    ("content of passwd", ((b"root:",),)),
+)
+_SLED: Final = b"\x90" * 16
+_PADDING: Final = b"A" * 64
 # What the first message of a remote-control program looks like; names as the field uses them
 _REPORTS: Final[tuple[tuple[str, re.Pattern[bytes]], ...]] = (
     ("Gh0st", re.compile(rb"[A-Za-z0-9:<>^]{5,8}.{4}.{4}\x78[\x01\x5e\x9c\xda]", re.DOTALL)),
@@ -34,6 +49,7 @@ _REPORTS: Final[tuple[tuple[str, re.Pattern[bytes]], ...]] = (
     ("LodaRAT", re.compile(rb"[A-Za-z0-9]{1,20}\|(?:x86|x64|X86|X64)\|")),
     ("Ammyy", re.compile(rb"=\x1b\x00\x00\x00")),
 )  # fmt: skip
+_ANY_REPORT: Final = re.compile(b"|".join(b"(?:" + pattern.pattern + b")" for _, pattern in _REPORTS), re.DOTALL)
 _SYSTEM: Final = re.compile(
     rb"\bWin(?:dows)?[ _-]?(?:2000|XP|Vista|7|8(?:\.1)?|10|11|NT|20(?:03|08|12|16|19|22))\b|\bAdministrator\b|\bSCANDELL|\bLinux [2-6]\.[0-9]|\bMozilla Firefox\b.{0,80}\b(?:Program Manager|Explorer)", re.IGNORECASE | re.DOTALL
 )  # fmt: skip
@@ -76,16 +92,41 @@ class DialogueInspector(ProtocolInspector):
 
 def signs(data: bytes, first: bool) -> list[tuple[str, str]]:
     """(what, which) for everything that these bytes show. `first`: they begin a direction."""
-    found = [("shell", name) for name, pattern in _SHELL if pattern.search(data)]
+    found = [("shell", name) for name, needed in _NEEDED if _has(data, needed) and _shows(name, data)]
     if first:
-        found += [("report", name) for name, pattern in _REPORTS if pattern.match(data)]
+        if _ANY_REPORT.match(data):
+            found += [("report", name) for name, pattern in _REPORTS if pattern.match(data)]
         if _report_about_itself(data):
             found.append(("report", "system report"))
-    if _FLOOD.search(data):
+    if (_SLED in data or _PADDING in data) and _FLOOD.search(data):
         found.append(("shellcode", "padding before machine code"))
-    if _EXECUTABLE.search(data):
+    if (b"This program " in data or b"\x7fELF" in data) and _EXECUTABLE.search(data):
         found.append(("executable", "program file"))
     return found
+
+
+def _has(data: bytes, needed: tuple[tuple[bytes, ...], ...]) -> bool:
+    """Whether all of one of these are there: looking for them costs a hundredth of the pattern."""
+    for parts in needed:
+        for part in parts:
+            if part not in data:
+                break
+        else:
+            return True
+    return False
+
+
+def _shows(name: str, data: bytes) -> bool:
+    """A prompt stands at the beginning of a line; a search for that would try every byte."""
+    pattern = _SHELL[name]
+    if name != _PROMPT:
+        return pattern.search(data) is not None
+    at = 0
+    while at >= 0:
+        if pattern.match(data, at + (at > 0)):
+            return True
+        at = data.find(b"\n", at + (at > 0))
+    return False
 
 
 def _report_about_itself(data: bytes) -> bool:
