@@ -109,6 +109,9 @@ class _Conversation:
             self._useless += 1
             return self._useless < MAX_USELESS
         self._useless = 0
+        if message.questions and self._flow.identity is None:
+            question = message.questions[0]
+            self._flow.identity = (self._kind, question.name.lower(), question.type)
         if self._kind in ("mdns", "nbns"):
             self._hear_hosts(direction, message, ts)
         if self._kind != "nbns" or message.opcode == dns_text.OPCODE_QUERY:  # registrations ask for nothing

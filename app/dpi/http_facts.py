@@ -35,14 +35,21 @@ class HttpTeller:
         """A transaction without its response, not told yet."""
         fields = head.fields
         user = basic_user(head)
+        method, host, user_agent = (
+            printable(head.method or b""),
+            _text(fields.get(b"host")),
+            _text(fields.get(b"user-agent")),
+        )
+        if host and self._flow.identity is None:
+            self._flow.identity = ("http", host.lower(), method, user_agent)
         return HttpTransaction(
             self._flow.flow_id,
             ts,
-            printable(head.method or b""),
-            _text(fields.get(b"host")),
+            method,
+            host,
             printable(without_cards(without_password(head.target[: _TARGET + _NUMBER])), _TARGET),
             head.version,
-            user_agent=_text(fields.get(b"user-agent")),
+            user_agent=user_agent,
             referrer=_text(fields.get(b"referer")),
             username=None if user is None else printable(user),
         )

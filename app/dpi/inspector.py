@@ -20,6 +20,10 @@ ORIGINATOR: Final = 0
 RESPONDER: Final = 1
 
 
+# What a flow is, by its first message: the protocol, the name that is asked for, and what else tells one service of a host from another.
+Identity = tuple["str | None", ...]
+
+
 @dataclass(slots=True)
 class FlowContext:
     """The flow an inspector looks at. Addresses are text; src = originator."""
@@ -34,6 +38,7 @@ class FlowContext:
     notes: dict[str, object] = field(
         default_factory=dict
     )  # what inspectors of one flow leave for each other (STARTTLS, CONNECT)
+    identity: Identity | None = None  # set once, by the inspector that reads it
 
 
 class Inspector(Protocol):

@@ -17,7 +17,7 @@ from app.dpi import application as says
 from app.dpi.application import Application
 
 MODULE: Final = "_lib_engine"
-PACKETS_PER_FLOW: Final = 10
+PACKETS_PER_FLOW: Final = 6
 MAX_FLOWS: Final = (
     20_000  # C flows alive at a time: about 2.6 kB each, and what nDPI collects of a TLS handshake (a few kB)
 )

@@ -1,4 +1,4 @@
-"""Which packets nDPI is shown: the first of each flow that carry payload, and the one a flow begins with.
+"""Which packets nDPI is shown: the first of each flow that carry payload.
 
 One idea: two small columns beside the flow table (which flow is in a row, how many of its packets were shown) and no object per flow.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.dpi.ndpi_packets import showable
-from app.model.layers import KIND_FIRST_OF_FLOW, KIND_LATER_FRAGMENT, KIND_RETRANSMISSION
+from app.model.layers import KIND_LATER_FRAGMENT, KIND_RETRANSMISSION
 
 _CLOSED: Final = 255  # no more packets of this flow
 _SKIPPED_KINDS: Final = KIND_RETRANSMISSION | KIND_LATER_FRAGMENT
@@ -37,7 +37,7 @@ class Budget:
         # Most packets are of flows that had theirs: those go first. A packet of no flow (row -1) looks at the last place and goes next.
         rows = rows[(self._shown[slots] < self._packets_per_flow) | (self._flow[slots] != flow_ids[rows])]
         slots, kind = packets["flow"][rows], packets["kind"][rows]
-        tells = (packets["payload_len"][rows] > 0) | (kind & KIND_FIRST_OF_FLOW != 0)
+        tells = packets["payload_len"][rows] > 0
         rows = rows[
             tells & (kind & _SKIPPED_KINDS == 0) & (slots >= 0) & (flow_ids[rows] != 0) & showable(packets, rows)
         ]
@@ -57,6 +57,12 @@ class Budget:
         """Show no more of this flow."""
         if slot < len(self._flow) and int(self._flow[slot]) == flow_id:
             self._shown[slot] = _CLOSED
+
+    def pass_over(self, slot: int, flow_id: int) -> None:
+        """Show nothing (more) of the flow that is in this row now."""
+        self._fit(slot + 1)
+        self._flow[slot] = flow_id
+        self._shown[slot] = _CLOSED
 
     def _fit(self, rows: int) -> None:
         if rows > len(self._flow):

@@ -35,6 +35,7 @@ _DEADLINE: Final = 10.0  # s without an answer while one is due: the child hangs
 _LONGEST_PAUSE: Final = 60.0  # s before another start of a child that dies again and again
 _HEALTHY: Final = 60.0  # s after which a death is no longer one of a row
 _BUFFER: Final = 1 << 20
+_NO_BYTES: Final = np.zeros(1, np.uint8)
 _ROOT: Final = Path(__file__).resolve().parents[2]
 
 Result = tuple[int, Application]
@@ -131,6 +132,24 @@ class NdpiClient:
             part = rows[start : start + _PACKETS_PER_BATCH]
             self._gather(clock_ns, *ndpi_packets.build(packets[part], flow_ids[part], data, self._next_bytes))
         return len(rows)
+
+    def pass_over(self, slot: int, flow_id: int) -> None:
+        """Nobody needs nDPI's word on this flow, which is in row `slot` of the flow table."""
+        self._budget.pass_over(slot, flow_id)
+
+    def show_silent(self, records: NDArray[np.void], clock_ns: int, *, wait: bool = False) -> None:
+        """Of the flows that ended (FLOW rows) those without payload: their ends and ports may still tell something."""
+        silent = records[(records["src_payload"] + records["dst_payload"] == 0) & ndpi_packets.showable_flows(records)]
+        for start in range(0, len(silent), _PACKETS_PER_BATCH):
+            part = silent[start : start + _PACKETS_PER_BATCH]
+            if not self.available or not self._ready_for_more(wait):
+                self.statistics.packets_skipped += len(silent) - start
+                return
+            ids = part["flow_id"]
+            self._inside.update(dict.fromkeys(ids.tolist(), -1))
+            self.statistics.packets_shown += len(part)
+            rows = ndpi_packets.greetings(part)
+            self._gather(clock_ns, *ndpi_packets.build(rows, ids, _NO_BYTES, self._next_bytes))
 
     def end(self, flow_ids: NDArray[np.uint64], clock_ns: int) -> None:
         """These flows ended: the child says what it has."""
@@ -301,7 +320,8 @@ class NdpiClient:
             slot = self._inside.pop(flow_id, None)
             if slot is None:
                 continue  # of a flow that was never shown: not ours to believe
-            self._budget.close(slot, flow_id)
+            if slot >= 0:
+                self._budget.close(slot, flow_id)
             self._ready.append((flow_id, from_row(fields)))
             self.statistics.flows_named += 1
 
@@ -317,7 +337,8 @@ class NdpiClient:
         self.statistics.restarts += 1
         self.statistics.flows_lost += len(self._inside)
         for flow_id, slot in self._inside.items():
-            self._budget.close(slot, flow_id)
+            if slot >= 0:
+                self._budget.close(slot, flow_id)
             self._ready.append((flow_id, Application(None, reason=RESTARTED)))
         self._inside.clear()
 

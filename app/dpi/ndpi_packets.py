@@ -11,7 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.wire.records import PACKET_DTYPE
+
 MAX_PAYLOAD: Final = 4096  # bytes of one packet: a ClientHello with its post-quantum key, most certificate messages
+SYN, RST = 2, 4
 TCP: Final = 6
 UDP: Final = 17
 
@@ -53,7 +56,12 @@ _LONGEST: Final = max(header.itemsize for header in _HEADERS.values())
 
 def showable(packets: NDArray[np.void], rows: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Which of these rows of PACKET nDPI can be shown: TCP and UDP over IP."""
-    protocol, version = packets["protocol"][rows], packets["ip_version"][rows]
+    return showable_flows(packets[["protocol", "ip_version"]][rows])
+
+
+def showable_flows(records: NDArray[np.void]) -> NDArray[np.bool_]:
+    """The same of records with these two columns."""
+    protocol, version = records["protocol"], records["ip_version"]
     shown: NDArray[np.bool_] = ((protocol == TCP) | (protocol == UDP)) & ((version == 4) | (version == 6))
     return shown
 
@@ -85,6 +93,16 @@ def build(
     records["ip_version"] = packets["ip_version"]
     records["protocol"] = packets["protocol"]
     return records.tobytes(), _gather(headers.tobytes(), sizes, data.data, start, payload)
+
+
+def greetings(records: NDArray[np.void]) -> NDArray[np.void]:
+    """For flows that carried no payload (FLOW rows, TCP or UDP): the packet each began with, as a PACKET row."""
+    rows = np.zeros(len(records), PACKET_DTYPE)
+    for name in ("src_hi", "src_lo", "src_port", "dst_hi", "dst_lo", "dst_port", "ip_version", "protocol"):
+        rows[name] = records[name]
+    rows["ts"] = records["start"]
+    rows["tcp_flags"] = records["src_flags"] & (SYN | RST)
+    return rows
 
 
 def _header(layout: np.dtype[np.void], packets: NDArray[np.void], payload: NDArray[np.int64]) -> NDArray[np.void]:

@@ -96,12 +96,15 @@ class Handshake:
         if self._hellos >= _MAX_HELLOS:
             return
         self._hellos += 1
+        name = printable(hello.server_name) if hello.server_name is not None else None
+        if name and self._flow.identity is None:
+            self._flow.identity = (self._transport, name.lower(), printable(hello.alpn[0]) if hello.alpn else None)
         self._flow.sink(
             TlsClientHello(
                 flow_id=self._flow.flow_id,
                 ts=ts,
                 transport=self._transport,
-                server_name=printable(hello.server_name) if hello.server_name is not None else None,
+                server_name=name,
                 alpn=[printable(name) for name in hello.alpn],
                 version=version_name(hello.highest_version),
                 ja3=ja3(hello),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app.dpi.application import Application
 from app.dpi.facts import Fact
+from app.dpi.known_applications import KnownApplications
 from app.dpi.ndpi_client import NdpiClient
 from app.flow.table import FlowTable
 from app.sensor.findings import Findings
@@ -40,6 +41,7 @@ class Insight:
         self.inspection: Inspection | None = None
         self.applications: Counter[str] = Counter()  # bytes of ended flows by application
         self.unnamed_bytes = 0
+        self._known = KnownApplications()
         self._unnamed: dict[int, int] = {}  # bytes of ended flows whose application may still be told
         self._clock_ns = 0
 
@@ -49,6 +51,7 @@ class Insight:
         self.applications.clear()
         self._unnamed.clear()
         self.unnamed_bytes = 0
+        self._known = KnownApplications()
         seconds = None if self.patient else LIVE_SECONDS_PER_TICK
         tcp, udp = recognizers()
         most = MAX_FLOWS if self._limit is None else SENSOR_FLOWS
@@ -73,6 +76,11 @@ class Insight:
         if len(packets):
             self._clock_ns = int(packets["ts"][-1])
         if self.engine is not None:
+            for slot, flow in self.inspection.identified:
+                application = self._known.find(flow)
+                if application is not None:
+                    self.engine.pass_over(slot, flow.flow_id)
+                    self._name(flow.flow_id, application)
             self.engine.feed(packets, flow_ids, heads, data, self._clock_ns, wait=self.patient)
             self.hear()
 
@@ -80,6 +88,7 @@ class Insight:
         """Take what nDPI has decided."""
         if self.engine is not None:
             for flow_id, application in self.engine.poll():
+                self._known.learn(flow_id, application)
                 self._name(flow_id, application)
 
     def ended(self, records: NDArray[np.void]) -> None:
@@ -89,6 +98,7 @@ class Insight:
             for flow_id, end in zip(records["flow_id"].tolist(), records["end"].tolist(), strict=True):
                 self.inspection.ended(flow_id, end)
         if self.engine is not None:
+            self.engine.show_silent(records, self._clock_ns, wait=self.patient)
             self.engine.end(records["flow_id"], self._clock_ns)
 
         sizes = (records["src_bytes"] + records["dst_bytes"]).tolist()

@@ -41,6 +41,7 @@ class InspectedFlow:
         "changes",
         "context",
         "expected",
+        "identified",
         "inspector",
         "over",
         "skipping",
@@ -61,4 +62,5 @@ class InspectedFlow:
         self.beginning: Beginning | None = None
         self.changes = 0  # of protocol within the connection
         self.upgraded = False
+        self.identified = False  # its identity was handed on
         self.over = False

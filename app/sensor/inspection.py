@@ -79,6 +79,9 @@ class Inspection:
         self.flows_passed_over = 0  # begun while there was no time or room for them
         self.flows_let_go = 0  # while they could have said more, for others
         self.current: FlowContext | None = None  # the flow whose bytes are being read: facts that are told are of it
+        self.identified: list[
+            tuple[int, FlowContext]
+        ] = []  # row and flow, of flows whose first message named something in the last block
         self.failures = 0  # inspectors that raised: a defect, but never the end of the capture
         self.next_tick()
 
@@ -100,6 +103,7 @@ class Inspection:
         self, data: NDArray[np.uint8], packets: NDArray[np.void], flow_ids: NDArray[np.uint64], table: FlowTable
     ) -> None:
         """Look at the packets of a decoded block that are wanted. `data`: the block's buffer."""
+        self.identified.clear()
         n = len(packets)
         if len(self._chosen) < n:
             self._chosen = np.zeros((n, layout.CHOSEN_COLUMNS), np.int64)
@@ -152,6 +156,9 @@ class Inspection:
             except Exception:  # an inspector's defect must not stop the capture; it is counted, and the tests forbid it
                 self.failures += 1
                 self._finish(flow)
+            if flow.context.identity is not None and not flow.identified:
+                flow.identified = True
+                self.identified.append((slot, flow.context))
         self._skipped[0] += passed
 
     def ended(self, flow_id: int, ts: int) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from app import privileges
 from app.dpi import ndpi, ndpi_client
-from app.dpi.application import RESTARTED, Application, from_row, to_row
+from app.dpi.application import BY_PORT, RESTARTED, Application, from_row, to_row
 from app.dpi.ndpi_client import NdpiClient
+from app.wire.records import FLOW_DTYPE
 from tests.dpi.capture_flows import batches
 
 needs_ndpi = pytest.mark.skipif(not ndpi.installed(), reason="nDPI (requirements-ndpi.txt) is not installed")
@@ -51,6 +52,27 @@ def test_batches_go_out_and_names_come_back(client):
     assert 0 < statistics.packets_shown <= 10
     assert (statistics.flows_named, statistics.live_flows, statistics.restarts) == (1, 0, 0)
     assert 5e6 < statistics.memory_bytes < 2e8
+
+
+@needs_ndpi
+def test_a_flow_without_payload_is_named_by_its_port_at_its_end(client):
+    record = np.zeros(2, FLOW_DTYPE)
+    record["flow_id"], record["protocol"], record["ip_version"], record["src_flags"] = (7, 8), 6, 4, 2
+    record["src_lo"], record["dst_lo"] = 0xFFFF_C0000201, 0xFFFF_C0000202
+    record["src_port"], record["dst_port"], record["start"] = 40_000, 22, 1_000_000_000
+    record["src_payload"] = (0, 9)  # the second one was shown while it lived
+    client.show_silent(record, 2_000_000_000, wait=True)
+    client.end(record["flow_id"], 2_000_000_000)
+    ((flow_id, found),) = client.drain()
+    assert (flow_id, found.name, found.confidence) == (7, "SSH", BY_PORT)
+
+
+@needs_ndpi
+def test_a_flow_that_is_passed_over_is_not_shown(client):
+    for packets, flow_ids, heads, data, clock in batches("app-mysql.pcap"):
+        for slot, flow_id in zip(packets["flow"].tolist(), flow_ids.tolist(), strict=True):
+            client.pass_over(slot, flow_id)
+        assert client.feed(packets, flow_ids, heads, data, clock, wait=True) == 0
 
 
 @needs_ndpi

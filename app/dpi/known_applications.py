@@ -1,0 +1,57 @@
+"""What nDPI said of earlier connections that asked for the same thing, so that it need not be shown all of them.
+
+Whose a connection is follows from what the client asks for by name (SNI, HTTP's Host, a DNS question), from the service's port, and where the
+name alone does not tell, from the network of the server's address. All three have to be those of a flow that nDPI named by its content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from app.dpi.application import BY_CACHE, BY_CONTENT, BY_PART, Application
+from app.dpi.inspector import FlowContext, Identity
+
+MOST: Final = 8192  # names, and server addresses; the ones learned first are forgotten for others
+
+Question = tuple[Identity, int, int, str]  # what is asked for, IP protocol, the server's port and address
+Key = tuple[Identity, int, int, "str | None"]  # the same with the owner of the address
+
+
+class KnownApplications:
+    """Of one capture."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._owners: dict[str, str | None] = {}  # of server addresses; None = of nobody that nDPI knows
+        self._names: dict[Key, Application] = {}
+        self._asked: dict[int, Question] = {}  # flows that nDPI is shown, by flow id
+
+    def find(self, flow: FlowContext) -> Application | None:
+        """What an earlier flow of the same identity was; None: it is to be shown to nDPI, whose word will be learned."""
+        if flow.identity is None:
+            return None
+        server = flow.dst_ip
+        if server in self._owners:
+            known = self._names.get((flow.identity, flow.protocol, flow.dst_port, self._owners[server]))
+            if known is not None:
+                return known
+        self._asked[flow.flow_id] = (flow.identity, flow.protocol, flow.dst_port, server)
+        if len(self._asked) > self._most:
+            del self._asked[next(iter(self._asked))]
+        return None
+
+    def learn(self, flow_id: int, application: Application) -> None:
+        """nDPI's word on a flow."""
+        question = self._asked.pop(flow_id, None)
+        if question is None or application.confidence not in (BY_CONTENT, BY_PART):
+            return
+        *key, server = question
+        identity, protocol, port = key
+        self._owners[server] = application.address_owner
+        self._names[identity, protocol, port, application.address_owner] = replace(
+            application, confidence=BY_CACHE, risks=()
+        )
+        for table in (self._owners, self._names):
+            if len(table) > self._most:
+                del table[next(iter(table))]  # type: ignore[attr-defined]
