@@ -162,10 +162,8 @@ def _connect(arguments: argparse.Namespace) -> socket.socket:
 
 def _trace(wanted: bool, was_root: bool) -> tuple[Instance | None, str | None]:
     """The kernel's socket events, or why not; while this process is still root."""
-    if not wanted:
-        return None, "switched off by ATTRIBUTION"
-    if not was_root:
-        return None, "the kernel's socket events need root at the start: sudo make run"
+    if not wanted or not was_root:
+        return None, "the kernel's socket events need root at the start: sudo make run" if wanted else "ATTRIBUTION=0"
     try:
         return open_instance(), None
     except TraceUnavailable as error:
@@ -177,10 +175,10 @@ def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     was_root = os.geteuid() == 0
     values = json.loads(arguments.environment)
-    attribution = str(values.get("ATTRIBUTION", "1")) if privileges.LINUX else "0"
+    wanted = str(values.get("ATTRIBUTION", "1")) != "0" and privileges.LINUX
     try:
         web = _connect(arguments)
-        instance, why_not_traced = _trace(attribution == "1", was_root)
+        instance, why_not_traced = _trace(wanted, was_root)
         privileges.drop_to(arguments.uid, arguments.gid, KEPT)
         if arguments.socket is not None:
             privileges.die_with_parent(arguments.parent, signal.SIGTERM)
@@ -202,7 +200,7 @@ def main(argv: list[str]) -> int:
             "why_not": reason,
         },
     )
-    owners = Owners(attribution != "0", instance, why_not_traced)
+    owners = Owners(wanted, instance, why_not_traced)
     Broker(web, {str(name): str(value) for name, value in values.items()}, reason, owners).run()
     return 0
 
