@@ -30,6 +30,7 @@ def create_app(
     from app.api import errors, limits, upload
     from app.api.context import EXTENSION
     from app.api.registry import BLUEPRINTS
+    from app.host.processes import UsageMeter
     from app.live.wiring import add_live
     from app.security.caller import CallerIdentity
     from app.security.layers import guard
@@ -43,7 +44,7 @@ def create_app(
     app.config["MAX_FORM_PARTS"] = 16
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.compact = True  # type: ignore[attr-defined]
-    house = House.build(settings, source, reader)
+    house = House.build(settings, source, reader, UsageMeter().read)
     identity = CallerIdentity(settings.auth_token, uids, port if port is not None else settings.port)
     app.extensions[EXTENSION] = house
     app.extensions["netglass.identity"] = identity

@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import Blueprint
 
-from app.api import alerts, capture, connections, export, facts, hosts, packets, pages, program, statistics
+from app.api import alerts, capture, connections, export, facts, hosts, packets, pages, program, programs, statistics
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     pages.blueprint,
@@ -19,4 +19,5 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     capture.blueprint,
     export.blueprint,
     program.blueprint,
+    programs.blueprint,
 )

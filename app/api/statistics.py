@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from app.api.context import house, moment, only_arguments, whole_number
 from app.services.query_errors import BadRequest
-from app.services.shares import NOT_KNOWN, shares
+from app.services.shares import shares, why_empty
 from app.services.statistics import stats
 from app.services.timeseries import METRIC_NAMES, timeseries
 
@@ -39,6 +39,7 @@ def pie_data() -> Response:
     only_arguments("by")
     by = request.args.get("by", "app")
     response = jsonify(shares(house().mirror, by))
-    if by in NOT_KNOWN:
-        response.headers["X-Empty-Because"] = NOT_KNOWN[by]
+    why = why_empty(house().mirror, by)
+    if why is not None:
+        response.headers["X-Empty-Because"] = why
     return response

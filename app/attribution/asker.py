@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.attribution.polling import ConnectionList
-from app.attribution.questions import MAX_ASKED, POLLING, Question, question_row
+from app.attribution.questions import MAX_ASKED, Question, question_row
 from app.link.handover import MAX_MESSAGE, Receiver
+from app.model.attribution import POLLING
 from app.model.errors import ProtocolError
 
 FIRST_OF_FLOW: Final = 0x80  # bit of PACKET.kind

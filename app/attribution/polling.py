@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from app.attribution.process_records import MAX_COMMAND, MAX_PARENTS, MAX_PATH, hide_secrets, printable
-from app.attribution.questions import POLLING, Question
+from app.attribution.questions import Question
+from app.model.attribution import POLLING
 
 POLL_SECONDS: Final = 2.0
 SLOW_SECONDS: Final = 0.1  # a list that takes longer is asked for less often

@@ -11,11 +11,12 @@ from typing import Final
 
 from app.attribution.other_namespaces import OtherNamespaces
 from app.attribution.process_records import ProcessReader, ProcessRecord
-from app.attribution.questions import NAMESPACE, SOCK_DIAG, TRACE, End, Question
+from app.attribution.questions import End, Question
 from app.attribution.sock_diag import LISTEN, Found, SocketTable, own_addresses
-from app.attribution.socket_holders import SocketHolders
+from app.attribution.socket_holders import SocketHolders, sees_all_processes
 from app.attribution.task_table import TaskTable
 from app.attribution.trace_book import Opened, TraceBook
+from app.model.attribution import NAMESPACE, SOCK_DIAG, TRACE
 
 TCP, UDP, RAW = 6, 17, 255
 ICMP: Final = frozenset({1, 58})
@@ -41,6 +42,7 @@ class Resolver:
         self._others = OtherNamespaces(reader.own_namespace)
         self._own: frozenset[bytes] = frozenset()
         self._own_at = -1e9
+        self._sees_all = sees_all_processes()
         self._found: dict[int, list[int]] = {}  # inode → holders, of this batch
         self._looked: dict[tuple[int, bool], Found | None] = {}  # (flow, end) → socket, of this batch
 
@@ -116,7 +118,9 @@ class Resolver:
         """Whether a process can have this address: the same address exists in every namespace's loopback."""
         own = self._reader.own_namespace
         if self.is_own(local):
-            return record.namespace == own or (not record.namespace and not self._others.any())
+            return record.namespace == own or (
+                not record.namespace and not (_is_loopback(local) and self._others.any())
+            )
         return not record.namespace or record.namespace != own
 
     def _echo(self, question: Question, sender: bool) -> End | None:
@@ -176,8 +180,7 @@ class Resolver:
             self._found[found.inode] = holders
         records = [record for record in map(self._tasks.record, holders) if record is not None]
         if not records:
-            reason = "unreadable" if self._holders.unreadable and not holders else "closed"
-            return End(None, None, 0.0, reason, reason == "unreadable")
+            return End(None, None, 0.0, "closed" if self._sees_all else "unreadable", False)
         if len(records) == 1:
             if waits:
                 return End(records[0], SOCK_DIAG, 0.8, "listener", False)
@@ -226,6 +229,10 @@ def _ends(question: Question, sender: bool) -> tuple[bytes, int, bytes, int]:
 def _begins(question: Question) -> bool:
     """SYN without ACK."""
     return question.flags & 0x12 == SYN
+
+
+def _is_loopback(address: bytes) -> bool:
+    return address[12] == 127 if address.startswith(_MAPPED) else address == bytes(15) + b"\1"
 
 
 def _is_group(address: bytes) -> bool:

@@ -8,19 +8,12 @@ from collections import OrderedDict
 from typing import Any, Final
 
 from app.attribution.process_records import ProcessReader, ProcessRecord
-from app.attribution.questions import (
-    MAX_FLOWS_WAITING,
-    SOCK_DIAG,
-    TRACE,
-    End,
-    Question,
-    parse_question,
-    process_row,
-)
+from app.attribution.questions import MAX_FLOWS_WAITING, End, Question, parse_question, process_row
 from app.attribution.resolver import Resolver
 from app.attribution.sock_diag import SocketTable
 from app.attribution.trace_book import TraceBook
 from app.attribution.tracefs import Instance, TraceUnavailable
+from app.model.attribution import SOCK_DIAG, TRACE
 
 LATER: Final = (0.03, 0.12, 0.5, 2.0, 10.0)  # s after the question, when an unsettled end is looked at again
 MAX_BATCH: Final = 200
@@ -56,12 +49,12 @@ class Responder:
                 self._trace_why_not = str(error)
                 instance.close()
         self._diag_why_not: str | None = None
-        sockets: SocketTable | None = None
+        self._sockets: SocketTable | None = None
         try:
-            sockets = SocketTable()
+            self._sockets = SocketTable()
         except OSError as error:
             self._diag_why_not = f"this kernel does not answer questions about sockets ({error.strerror or error})"
-        self._resolver = Resolver(reader, self._book, sockets)
+        self._resolver = Resolver(reader, self._book, self._sockets)
         self._read_at = 0.0
         self.restart()
 
@@ -78,6 +71,8 @@ class Responder:
         self._state_due = True
 
     def close(self) -> None:
+        if self._sockets is not None:
+            self._sockets.close()
         if self._book is not None:
             self._book.close()
 

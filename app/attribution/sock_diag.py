@@ -47,7 +47,11 @@ class SocketTable:
         self._netlink.settimeout(_ANSWER_SECONDS)
         self._sequence = 0
         self.asked = 0
-        self._ask(_exact(TCP, _MAPPED + b"\x7f\0\0\1", 1, _MAPPED + b"\x7f\0\0\1", 1))  # is there inet_diag at all?
+        try:  # is there inet_diag at all?
+            self._ask(_exact(TCP, _MAPPED + b"\x7f\0\0\1", 1, _MAPPED + b"\x7f\0\0\1", 1))
+        except OSError:
+            self._netlink.close()
+            raise
 
     def close(self) -> None:
         self._netlink.close()

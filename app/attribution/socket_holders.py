@@ -25,7 +25,6 @@ class SocketHolders:
         self._places: OrderedDict[int, tuple[int, int]] = OrderedDict()  # inode → (process, descriptor)
         self._hints: OrderedDict[int, None] = OrderedDict()
         self._absent: dict[int, float] = {}
-        self.unreadable = 0  # processes of a whole round that may not be looked into
         self.scans = 0
 
     def find(self, inodes: Iterable[int], uids: dict[int, int], seconds: float) -> dict[int, list[int]]:
@@ -95,9 +94,6 @@ class SocketHolders:
         found: set[int] = set()
         try:
             names = os.listdir(f"/proc/{pid}/fd")
-        except PermissionError:
-            self.unreadable += 1
-            return found
         except OSError:
             self._hints.pop(pid, None)
             return found
@@ -105,7 +101,6 @@ class SocketHolders:
             try:
                 target = os.readlink(f"/proc/{pid}/fd/{name}")
             except PermissionError:
-                self.unreadable += 1
                 return found
             except OSError:
                 continue
@@ -156,3 +151,14 @@ def _relatives(pid: int) -> list[int]:
     except (OSError, ValueError, IndexError):
         pass
     return found
+
+
+def sees_all_processes() -> bool:
+    """Whether other users' processes may be looked into: the first one is root's."""
+    try:
+        os.readlink("/proc/1/exe")
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return True

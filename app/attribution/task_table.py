@@ -6,8 +6,9 @@ old one, and every event is taken in the order of time.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.attribution.process_records import (
@@ -89,8 +90,21 @@ class TaskTable:
             self._threads.pop(tid, None)
             status = read_status(tid)
             task = Task(tid, status.parent if status else 0)
-        task.path, task.name, task.record = path, path.rpartition("/")[2][:15], None
+        real = os.path.realpath(path) if path.startswith("/") else None  # as /proc would say it
+        task.path, task.name, task.record = real or path, path.rpartition("/")[2][:15], None
         self._keep(task)
+
+    def _of_parent(self, task: Task) -> ProcessRecord | None:
+        """What a process that is gone had from its parent. Its network namespace only where the parent still says it: it may have changed since."""
+        parent = self._tasks.get(task.parent)
+        if parent is not None and parent.record is not None:
+            return parent.record
+        found = self._reader.read(task.parent) if task.parent else None
+        if found is not None:
+            if parent is not None:
+                parent.record = found
+            return found
+        return replace(task.inherited, namespace=0) if task.inherited is not None else None
 
     def _keep(self, task: Task) -> None:
         self._tasks[task.pid] = task
@@ -111,13 +125,12 @@ class TaskTable:
                 return None
             task = Task(pid, found.parents[0].pid if found.parents else 0, found.name, found.path)
         elif found is None:
-            parent = self._tasks.get(task.parent)
-            inherited = task.inherited or (parent.record if parent is not None else None)
-            if inherited is None and task.parent:
-                inherited = self._reader.read(task.parent)
+            inherited = self._of_parent(task)
             if not task.name:
                 return None
             found = without_proc(pid, task.name, task.path, inherited, task.start_ns)
+        elif found.path is None and task.path:
+            found = replace(found, path=task.path)  # it is ending: its number is left, its executable is not
         task.record = found
         self._keep(task)
         return found

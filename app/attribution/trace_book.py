@@ -7,6 +7,7 @@ by its process when it is closed or shut down. UDP, ICMP, raw: the route look-up
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import errno
 import os
@@ -17,7 +18,7 @@ from typing import Any, Final
 
 from app.attribution.process_records import ProcessReader, ProcessRecord
 from app.attribution.task_table import TaskTable
-from app.attribution.trace_pages import EventReader, PageReader, missed, varying_text
+from app.attribution.trace_pages import Event, EventReader, PageReader, missed, varying_text
 from app.attribution.tracefs import EVENTS, Instance, TraceUnavailable
 
 TCP: Final = 6
@@ -25,6 +26,7 @@ RAW: Final = 255
 SYN_SENT, LISTEN, CLOSE = 2, 10, 7
 PAGE_BYTES: Final = 65_536  # more than a page of any machine
 MAX_PAGES: Final = 400  # in one reading
+MAX_HELD: Final = 10_000  # events that wait for the next reading
 MAX_OPENED: Final = 32_768
 MAX_SOCKETS: Final = 16_384
 SAME: Final = 4  # last owners of one tuple that are remembered
@@ -84,6 +86,7 @@ class TraceBook:
         self._busy: dict[int, int] = {}
         self._busy_since = time.monotonic()
         self._quiet: list[int] = []  # source ports left out in the kernel
+        self._held: list[Event] = []
         self.events = 0
         self.lost = 0  # pages before which events were lost
 
@@ -100,6 +103,7 @@ class TraceBook:
     def read(self) -> int:
         """Take what the kernel has written since; returns how many events. Bounded by MAX_PAGES."""
         pages: list[bytes] = []
+        begun = time.monotonic_ns()
         for pipe in self._instance.pipes:
             while len(pages) < MAX_PAGES:
                 try:
@@ -113,14 +117,17 @@ class TraceBook:
                 if not page:
                     break
                 pages.append(page)
-        if not pages:
+        if not pages and not self._held:
             return 0
         if any(missed(page) for page in pages):
             self.lost += 1
             self.tasks.forget()
             self._sockets.clear()
         offset = time.time_ns() - time.monotonic_ns()
-        found = self._pages.events(pages)
+        found = sorted([*self._held, *self._pages.events(pages)], key=lambda event: event[0])
+        # One processor is read after the other: what was written meanwhile waits, so that nothing is taken before its cause.
+        ready = bisect.bisect_right(found, begun, key=lambda event: event[0])
+        found, self._held = found[:ready], found[ready:][:MAX_HELD]
         for stamp, name, values, page, place in found:
             self._take(stamp + offset, name, values, page, place)
         self.events += len(found)

@@ -24,6 +24,9 @@ _HEADER: Final = struct.Struct("<I")
 _TYPE: Final = struct.Struct("<H")
 
 
+Event = tuple[int, str, tuple[Any, ...], bytes, int]  # time in ns, name, fields, page, offset on it
+
+
 class EventReader:
     """Takes the wanted fields of one kind of event out of its bytes. Raises ValueError where the kernel has no such field."""
 
@@ -100,20 +103,19 @@ def entries(page: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 class PageReader:
-    """Events of several kinds in the order of time. `readers`: name → EventReader."""
+    """Events of several kinds, each page in the order of time. `readers`: name → EventReader."""
 
     def __init__(self, readers: dict[str, EventReader]) -> None:
         self._by_number = {reader.number: (name, reader) for name, reader in readers.items()}
 
-    def events(self, pages: Sequence[bytes]) -> list[tuple[int, str, tuple[Any, ...], bytes, int]]:
-        """(time, name, fields, page, offset of the event); page and offset are for fields of varying length."""
-        found = []
+    def events(self, pages: Sequence[bytes]) -> list[Event]:
+        """Page and offset are for fields of varying length."""
+        found: list[Event] = []
         for page in pages:
             for stamp, offset, length in entries(page):
                 known = self._by_number.get(_TYPE.unpack_from(page, offset)[0])
                 if known is not None and known[1].size <= length:
                     found.append((stamp, known[0], known[1].read(page, offset), page, offset))
-        found.sort(key=lambda event: event[0])
         return found
 
 

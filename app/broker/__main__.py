@@ -162,8 +162,10 @@ def _connect(arguments: argparse.Namespace) -> socket.socket:
 
 def _trace(wanted: bool, was_root: bool) -> tuple[Instance | None, str | None]:
     """The kernel's socket events, or why not; while this process is still root."""
-    if not wanted or not was_root:
-        return None, "the kernel's socket events need root at the start: sudo make run" if wanted else "ATTRIBUTION=0"
+    if not wanted:
+        return None, "switched off by ATTRIBUTION"
+    if not was_root:
+        return None, "the kernel's socket events need root at the start: sudo make run"
     try:
         return open_instance(), None
     except TraceUnavailable as error:
@@ -175,10 +177,10 @@ def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     was_root = os.geteuid() == 0
     values = json.loads(arguments.environment)
-    wanted = str(values.get("ATTRIBUTION", "1")) != "0" and privileges.LINUX
+    attribution = str(values.get("ATTRIBUTION", "1")) if privileges.LINUX else "0"
     try:
         web = _connect(arguments)
-        instance, why_not_traced = _trace(wanted, was_root)
+        instance, why_not_traced = _trace(attribution == "1", was_root)
         privileges.drop_to(arguments.uid, arguments.gid, KEPT)
         if arguments.socket is not None:
             privileges.die_with_parent(arguments.parent, signal.SIGTERM)
@@ -200,7 +202,7 @@ def main(argv: list[str]) -> int:
             "why_not": reason,
         },
     )
-    owners = Owners(wanted, instance, why_not_traced)
+    owners = Owners(attribution != "0", instance, why_not_traced)
     Broker(web, {str(name): str(value) for name, value in values.items()}, reason, owners).run()
     return 0
 

@@ -20,7 +20,7 @@ from app.detect.folding import Folding
 from app.detect.registry import DETECTORS
 from app.dpi.facts import Fact
 from app.flow.contacts import Contacts
-from app.model.alert import Alert, Detection
+from app.model.alert import Detection
 from app.wire.records import FLOW_DTYPE
 
 SECOND: Final = 1_000_000_000
@@ -36,10 +36,6 @@ def _quiet(level: str, text: str) -> None:
     """Nobody wants to hear."""
 
 
-def _unheard(alert: Alert) -> None:
-    """Nobody wants to hear."""
-
-
 class Engine:
     """`begin` a capture, then `take` blocks, `fact`s and `ended` flows as they come, `advance` where time passes without packets, `finish`."""
 
@@ -48,12 +44,10 @@ class Engine:
         detectors: Sequence[type[Detector]] = DETECTORS,
         knobs: Mapping[str, Mapping[str, float]] | None = None,
         notify: Notify = _quiet,
-        on_alert: Callable[[Alert], None] = _unheard,
     ) -> None:
         self._classes = tuple(detectors)
         self._knobs = knobs or {}
         self._notify = notify
-        self._on_alert = on_alert
         self.begin(Context())
 
     def begin(self, context: Context) -> None:
@@ -91,9 +85,7 @@ class Engine:
                 self._of_facts.setdefault(kind, []).append(one)
 
     def _say(self, detection: Detection) -> None:
-        alert = self.folding.take(detection)
-        if alert is not None:
-            self._on_alert(alert)
+        self.folding.take(detection)
 
     def _losses(self) -> dict[str, int]:
         losses = dict(self.context.losses())

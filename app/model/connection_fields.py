@@ -7,6 +7,7 @@ from typing import Final
 from app.model.field import Field
 from app.model.field import describe as _f
 from app.model.place_fields import PLACE_FIELDS
+from app.model.process_fields import PROCESS_FIELDS
 
 NOT_YET: Final = " Null until it is known."
 
@@ -242,14 +243,7 @@ CONNECTION_FIELDS: Final[tuple[Field, ...]] = (
         zeek="vlan",
     ),
     _f("tunnel_depth", "integer", "Tunnels", "How many tunnels lie around the flow."),
-    _f(
-        "app_name", "text", "Program", "Program on this machine that owns the connection." + NOT_YET, ecs="process.name"
-    ),
-    _f("app_path", "text", "Program path", "Path of that program's executable." + NOT_YET, ecs="process.executable"),
-    _f("pid", "integer", "PID", "Process number of that program." + NOT_YET, ecs="process.pid"),
-    _f("attribution", "object", "Attribution", "How the program was found: method, confidence, reason." + NOT_YET),
-    _f("cpu_percent", "number", "CPU", "Processor use of that program." + NOT_YET, unit="%"),
-    _f("memory_percent", "number", "Memory", "Share of the memory that program holds." + NOT_YET, unit="%"),
+    *PROCESS_FIELDS,
     _f(
         "application",
         "text",

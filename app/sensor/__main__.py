@@ -52,7 +52,9 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> None:
     link = SensorEnd(inherited(arguments.link))
     link.send(hello(os.getpid(), secrets.token_hex(8)))
     rights = broker.rights()
-    owners = Asker(inherited(arguments.owners) if arguments.owners is not None and settings.attribution else None)
+    owners = Asker(
+        inherited(arguments.owners) if arguments.owners is not None and settings.attribution != "0" else None
+    )
 
     def build(progress: Progress) -> Parts:
         from app.sensor.kernels_warm import compile_all

@@ -17,7 +17,6 @@ from app.sensor.card_key import installation_key
 from app.sensor.card_masking import CardMasking
 from app.sensor.cards import Cards
 from app.sensor.commands import Commands
-from app.sensor.evidence import EvidenceCutter
 from app.sensor.findings import MAX_LISTED
 from app.sensor.insight import Insight
 from app.sensor.live_source import LiveSources
@@ -55,8 +54,7 @@ def assemble(
     store = PacketStore(settings.packet_store_mb << 20, CardMasking(lambda: cards.places))
     snapshots = SnapshotMaker()
     insight = Insight(patient=False, engine=NdpiClient(max_flows=ENGINE_FLOWS), limit=MAX_LISTED)
-    evidence = EvidenceCutter(store, settings.export_unmasked)
-    detection = Engine(notify=notify, on_alert=evidence.want)
+    detection = Engine(notify=notify)
     pipeline = Pipeline(
         settings.max_flows,
         store,
@@ -66,10 +64,8 @@ def assemble(
         owners=owners,
         cards=cards,
     )
-    pipeline.evidence = snapshots.evidence = evidence
     snapshots.watch(pipeline, store)
     live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
     control = CaptureControl(pipeline, live, rights, notify)
-    evidence.interfaces = lambda: [one["name"] for one in control.state()["interfaces"]]
     dissector = Dissector()
     return Parts(control, Commands(control, store, dissector, send, settings.export_unmasked), snapshots, dissector)

@@ -14,6 +14,7 @@ from app.dpi.inspector import FlowContext
 from app.flow.roll_ups import RollUps
 from app.flow.table import SECOND, FlowTable, Timeouts
 from app.sensor.cards import Cards
+from app.sensor.hardware_addresses import HardwareAddresses
 from app.sensor.insight import Insight
 from app.stats.payload_entropy import PayloadEntropy
 from app.stats.traffic import TrafficCounts
@@ -29,14 +30,6 @@ class Store(Protocol):
     def add(
         self, block: Block, packets: NDArray[np.void], heads: NDArray[np.uint8], flow_ids: NDArray[np.uint64]
     ) -> int: ...
-
-    def clear(self) -> None: ...
-
-
-class Evidence(Protocol):
-    """What cuts the packets of alerts out of the store (`app.sensor.evidence`)."""
-
-    def cut(self) -> None: ...
 
     def clear(self) -> None: ...
 
@@ -65,7 +58,6 @@ class Pipeline:
         self._max_flows = max_flows
         self.detection = detection
         self.cards = cards
-        self.evidence: Evidence | None = None
         self.kernel_drops = 0  # so far; whoever reads the source says it
         self.insight = insight
         self.entropy = entropy
@@ -101,10 +93,9 @@ class Pipeline:
             self.owners.begin()
         self.counts.reset()
         self.roll_ups.reset()
+        self.hardware = HardwareAddresses()
         if self.store is not None:
             self.store.clear()
-        if self.evidence is not None:
-            self.evidence.clear()
         self._last_sweep = 0
         self._rolled_tick = 0
 
@@ -119,6 +110,7 @@ class Pipeline:
             if self.owners is not None:
                 self.owners.take(packets, flow_ids)
             self.counts.add(packets)
+            self.hardware.take(block.data, packets)
             if self.insight is not None:
                 self.insight.take(block.data, packets, flow_ids, heads, self.table)
             if self.entropy is not None:
@@ -130,8 +122,6 @@ class Pipeline:
                 self.cards.take(block.data, packets, flow_ids, self.table, first_id)
             if self.detection is not None:
                 self.detection.take(block.data, packets, flow_ids, first_id)
-            if self.evidence is not None:
-                self.evidence.cut()
         self._sweep_if_due(self._decoder.clock_ns)
 
     def expire(self, now_ns: int) -> None:

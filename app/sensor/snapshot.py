@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from app.model.columns import RINGS
 from app.sensor.alert_documents import alert_document
 from app.sensor.cards import card_document
-from app.sensor.evidence import EvidenceCutter
 from app.sensor.fact_documents import (
     dns_document,
     host_document,
@@ -52,7 +51,6 @@ class SnapshotMaker:
     def __init__(self) -> None:
         self._pipeline: Pipeline | None = None
         self._store: LiveList | None = None
-        self.evidence: EvidenceCutter | None = None
         self._generation = -1
         self._seq = 0
         self._forget()
@@ -122,6 +120,7 @@ class SnapshotMaker:
             **self._facts(),
             **self._alerts(),
             **self._cards(),
+            "macs": pipeline.hardware.take_changed(),
             **(pipeline.owners.drain() if pipeline.owners is not None else {}),
             "losses": self._losses(losses),
             "latency": self._latency(),
@@ -220,11 +219,7 @@ class SnapshotMaker:
         if detection is None:
             return {}
         changed = detection.folding.take_changed(MAX_ALERTS)
-        said: dict[str, Any] = {"alerts": [alert_document(alert) for alert in changed], "detection": detection.state()}
-        if self.evidence is not None:
-            said["evidence"] = self.evidence.take()
-            said["detection"]["evidence_lost"] = self.evidence.lost
-        return said
+        return {"alerts": [alert_document(alert) for alert in changed], "detection": detection.state()}
 
     def _cards(self) -> dict[str, Any]:
         """Card numbers that were found or seen again, masked, and what was looked at."""

@@ -67,6 +67,7 @@ TIMES: Final[dict[str, Callable[[Rows], Array]]] = {
     "time_of_detection": lambda rows: rows.flows["start"],
     "end_time": lambda rows: np.where(ending(rows.flows) != 0, rows.flows["end"], 0),
     "last_seen": lambda rows: rows.flows["end"],
+    **{name: make for theme in THEMES for name, make in theme.times.items()},
 }
 
 

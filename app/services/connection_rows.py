@@ -15,6 +15,7 @@ from app.model.layers import CONN_STATES, ENDINGS
 from app.services.flow_facts import NOTHING_KNOWN, FlowFacts, KnownFlow
 from app.services.flow_mirror import FlowView, take
 from app.services.host_table import NO_HOSTS, HostTable
+from app.services.owner_book import EndOwner
 from app.services.remote_names import remote_names
 from app.wire.addresses import format_address
 
@@ -77,6 +78,7 @@ class Rows:
         self._protocols: list[int] | None = None
         self._ended: list[int] | None = None
         self._known: list[KnownFlow] | None = None
+        self._owners: list[tuple[EndOwner | None, EndOwner | None]] | None = None
         self._hostnames: list[tuple[str | None, str | None]] | None = None
 
     @classmethod
@@ -128,6 +130,13 @@ class Rows:
         if self._known is None:
             self._known = self.facts.of(self.flows["flow_id"].tolist())
         return self._known
+
+    @property
+    def owners(self) -> list[tuple[EndOwner | None, EndOwner | None]]:
+        """(who has the local end, who has the other one) of each flow."""
+        if self._owners is None:
+            self._owners = self.facts.owners.of(self.flows, self.local_is_src)
+        return self._owners
 
     @property
     def hostnames(self) -> list[tuple[str | None, str | None]]:

@@ -32,6 +32,9 @@ class Theme:
 
     producers: Mapping[str, Producer]
     numbers: Mapping[str, Callable[[Rows], NDArray[Any]]] = field(default_factory=dict)  # NaN where not known
+    times: Mapping[str, Callable[[Rows], NDArray[Any]]] = field(
+        default_factory=dict
+    )  # ns since the epoch, 0 where not known
     booleans: Mapping[str, Callable[[Rows], NDArray[Any]]] = field(default_factory=dict)  # 1, 0, NaN
     texts: tuple[str, ...] = ()  # sorted by the text itself; what is not known comes last
     query_texts: tuple[QueryField, ...] = ()

@@ -50,6 +50,7 @@ class FactMirror:
         names = self._parts(snapshot, "names")
         for said in names:
             self._take_name(said)
+        self._take_macs(self._parts(snapshot, "macs"))
         flows = [flow for flow in map(self._take_known, self._parts(snapshot, "known")) if flow]
         self._settle_names()
         self._grow_old(now_ns)
@@ -99,8 +100,18 @@ class FactMirror:
             if not isinstance(address, str) or not isinstance(name, str) or not (mac is None or isinstance(mac, str)):
                 raise ValueError("a name has a wrong type")
             self.facts.names.learn_host(address, name, source, mac, parse_time(str(said.get("timestamp"))))
+            if mac is not None and source == "dhcp":
+                self.facts.learn_mac(address, mac, "dhcp")
         except (ValueError, AttributeError):
             self.malformed += 1
+
+    def _take_macs(self, rows: list[Any]) -> None:
+        for row in rows:
+            try:
+                address, mac, source = (str(part) for part in row)
+                self.facts.learn_mac(address, mac, source)
+            except (ValueError, TypeError):
+                self.malformed += 1
 
     def _take_known(self, row: Any) -> int | None:
         """Number of the flow that a row tells of; None for one that makes no sense."""

@@ -11,9 +11,12 @@ from typing import Any, Final, NamedTuple
 
 from app.dpi.facts import DnsAnswer
 from app.enrich.names import CAPACITY, NameTable, PassiveName
+from app.enrich.oui import mac_number
+from app.services.owner_book import OwnerBook
 from app.wire.addresses import format_address, parse_address
 
 MAX_KNOWN: Final = 200_000  # flows
+MAX_MACS: Final = 65_536
 MAX_MEMO: Final = 200_000  # names that were looked up
 SAID_BY_CLIENT: Final = frozenset(
     {"tls", "quic", "dtls", "http"}
@@ -79,6 +82,10 @@ class NameBook:
 
     def __len__(self) -> int:
         return len(self._said)
+
+    def note_changed(self, address: Halves) -> None:
+        """Something beside its names is new."""
+        self._changed.add(address)
 
     def take_changed(self) -> set[Halves]:
         """Addresses that something new was said of, once."""
@@ -165,6 +172,7 @@ class FlowFacts:
     def __init__(self) -> None:
         self.flows: dict[int, KnownFlow] = {}
         self.names = NameBook()
+        self.owners = OwnerBook()
         self.macs: dict[Halves, HardwareAddress] = {}
         self.now_ns = 0
 
@@ -173,6 +181,21 @@ class FlowFacts:
         if flow_id not in self.flows and len(self.flows) >= MAX_KNOWN:
             self.flows.pop(next(iter(self.flows)))
         self.flows[flow_id] = known
+
+    def learn_mac(self, address: str, mac: str, source: str) -> None:
+        """Hardware address of a neighbour (empty: it was a mistake); at most MAX_MACS, the first heard of go. `ValueError` for what are no addresses."""
+        _, high, low = parse_address(address)
+        known = self.macs.pop((high, low), None)
+        if mac and mac_number(mac) is None:
+            raise ValueError("no hardware address")
+        if known is not None and known.source in ("arp", "ndp") and source in ("dhcp", "frame"):
+            self.macs[high, low] = known
+        elif mac:
+            self.macs[high, low] = HardwareAddress(mac.lower(), source)
+        if len(self.macs) > MAX_MACS:
+            self.macs.pop(next(iter(self.macs)))
+        if self.macs.get((high, low)) != known:
+            self.names.note_changed((high, low))
 
     def of(self, flow_ids: Iterable[int]) -> list[KnownFlow]:
         get = self.flows.get

@@ -153,7 +153,7 @@ THEME: Final = Theme(
     producers=_PRODUCERS,
     texts=(*KNOWN_TEXTS, "detailed_protocol", "hostname", "hostname_source"),
     query_texts=(
-        QueryField("application", "application", "whose traffic it is, or what it speaks", ("app",), free=True),
+        QueryField("application", "application", "whose traffic it is, or what it speaks", free=True),
         QueryField("category", "category", "kind of application"),
         QueryField("application_source", "application_source", "ndpi, content, port, protocol"),
         QueryField("detailed_protocol", "detailed_protocol", "application protocol and whose it is", ("app_protocol",)),

@@ -8,7 +8,7 @@ direction, how often the two met before) lies in arrays beside it. Readers never
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,6 +73,7 @@ class FlowMirror:
         self._keys = np.random.default_rng().integers(1, 1 << 63, size=6, dtype=np.uint64) | np.uint64(1)
         self._own: list[tuple[int, int]] = []
         self.version = 0
+        self.on_forget: Callable[[np.void, bool], None] | None = None  # the row of a flow that leaves, and local_is_src
         self.facts = NOTHING_KNOWN  # of the capture; replaced by who keeps them
         self.clear()
 
@@ -273,6 +274,8 @@ class FlowMirror:
         row = self._row_of.pop(flow_id, None)
         if row is None:
             return
+        if self.on_forget is not None:
+            self.on_forget(self._flows[row], bool(self._derived["local_is_src"][row]))
         key = int(self._derived["pair"][row])
         left = self._pairs.get(key, 0) - 1
         if left > 0:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.concurrency import spawn
-from app.services.alert_house import AlertHouse
 from app.services.captures import CaptureRequest, Captures
 from app.services.interfaces import Interfaces
 from app.services.legal import LegalNotice
 from app.services.mirror import Mirror
 from app.services.places import Places
 from app.services.probes import Probes
+from app.services.programs import Programs, ReadUsage
 from app.services.sensor_link import LinkSource, SensorLink
 
 if TYPE_CHECKING:
@@ -38,13 +38,17 @@ class House:
     legal: LegalNotice
     places: Places
     probes: Probes
-    alerts: AlertHouse
+    programs: Programs
     shut_down: Callable[[], None] = _nothing
     started: float = field(default_factory=time.time)
 
     @classmethod
     def build(
-        cls, settings: Settings, source: LinkSource, read_interfaces: Callable[[], list[dict[str, Any]]]
+        cls,
+        settings: Settings,
+        source: LinkSource,
+        read_interfaces: Callable[[], list[dict[str, Any]]],
+        read_usage: ReadUsage | None = None,
     ) -> House:
         mirror = Mirror()
         link = SensorLink(source, mirror)
@@ -59,16 +63,11 @@ class House:
             LegalNotice(settings.data_dir),
             places,
             Probes(settings, mirror, places),
-            AlertHouse(settings, mirror, lambda: house.interface_names()),
+            Programs(mirror, settings.data_dir / "programs.json", read_usage),
         )
         link.on_hello = lambda: captures.after_hello(house.initial_capture())
-        link.on_message = house._after_message
+        link.on_message = lambda message: captures.snapshot_applied() if message["type"] == "snapshot" else None
         return house
-
-    def _after_message(self, message: dict[str, Any]) -> None:
-        if message["type"] == "snapshot":
-            self.captures.snapshot_applied()
-            self.alerts.book.take_snapshot(message)
 
     def initial_capture(self) -> CaptureRequest | Path | None:
         """What the settings want captured at start."""
@@ -84,9 +83,9 @@ class House:
         spawn(self.link.run, name="sensor-link")
         spawn(self.link.watch, name="sensor-watch")
         spawn(self.interfaces.run, name="interfaces")
+        spawn(self.programs.run, name="programs")
         spawn(self.places.run, name="places")
         spawn(self.probes.run, name="probes")
-        self.alerts.start()
 
     def interface_names(self) -> list[str]:
         """Names of the capture's interfaces in the order that rows refer to; empty where a file does not tell."""

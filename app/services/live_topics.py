@@ -12,7 +12,6 @@ import numpy as np
 
 from app.concurrency import run_blocking
 from app.model.timestamps import rfc3339
-from app.services.alert_topic import AlertTopic
 from app.services.applications import top_applications
 from app.services.connections import Rows, connections
 from app.services.fact_lists import FactRequest, fact_page, parse_fact_query, parse_fact_sort
@@ -31,6 +30,7 @@ DEFAULT_PACKETS: Final = 100
 MAX_PACKETS: Final = 500
 UPDATE_ROWS: Final = 200
 UPDATE_PACKETS: Final = 50
+TOP_APPS: Final = 20
 
 
 class TopicState(Protocol):
@@ -206,6 +206,23 @@ class _Notices:
         return {**entries[-1], "notices": entries, "lost": lost}
 
 
+class _NewPrograms:
+    """Programs that have a connection for the first time on this machine."""
+
+    interval = 0.0
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._next = house.programs.event_count
+
+    def frame(self) -> Any | None:
+        count, kept = self._house.programs.events_since(self._next)
+        if count == self._next:
+            return None
+        lost, self._next = count - self._next - len(kept), count
+        return {"programs": kept, "lost": lost}
+
+
 def _protocol_stats(house: House) -> dict[str, Any]:
     return {"time": rfc3339(house.mirror.now_ns), "protocols": protocols(house.mirror)}
 
@@ -218,13 +235,18 @@ def _traffic_update(house: House) -> dict[str, Any]:
     return {
         "connections": active,
         "disconnected_connections": ended,
-        "top_apps": [
-            {"app_name": entry["name"], "traffic": entry["bytes"]} for entry in top_applications(mirror.flow_view())
-        ],
+        "top_apps": run_blocking(_top_apps, house),
         **house.interfaces.document(),
         "packets": packet_dicts(mirror.packets()[-UPDATE_PACKETS:][::-1], names),
         "dns_queries": [fact.document for fact in mirror.newest_facts("dns")[:UPDATE_PACKETS]],
     }
+
+
+def _top_apps(house: House) -> list[dict[str, Any]]:
+    """Programs where they are known, else applications."""
+    return house.programs.top(TOP_APPS) or [
+        {"app_name": entry["name"], "traffic": entry["bytes"]} for entry in top_applications(house.mirror.flow_view())
+    ]
 
 
 def _newest_flows(view: FlowView, names: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -249,11 +271,11 @@ TOPICS: Final[dict[str, Callable[[Options], TopicState]]] = {
     "packets": _Packets,
     "connections": _Connections,
     "dns": _Dns,
-    "alert": lambda o: AlertTopic(o.house, o.q, o.limit),
     "capture_state": lambda o: _OnChange(o.house, lambda house: capture_state(house.mirror)),
     "sensor_state": lambda o: _OnChange(
         o.house, lambda house: sensor_state(house.mirror), ("snapshot_age_s", "progress")
     ),
     "notice": lambda o: _Notices(o.house),
+    "new_program": lambda o: _NewPrograms(o.house),
     "progress": lambda o: _OnChange(o.house, _progress),
 }

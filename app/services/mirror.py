@@ -20,6 +20,7 @@ from app.services.fact_documents import Fact
 from app.services.fact_mirror import FactMirror
 from app.services.flow_mirror import FlowMirror, FlowView
 from app.services.host_table import HostTable
+from app.services.process_mirror import ProcessMirror
 from app.services.time_rings import TimeRings
 from app.wire.records import FLOW_DTYPE, PACKET_ROW_DTYPE
 
@@ -67,6 +68,7 @@ class Mirror:
         self.flows = FlowMirror()
         self.facts = FactMirror(self.flows)
         self.alerts = AlertMirror()
+        self.processes = ProcessMirror(self.flows, self.facts)
         self.rings = TimeRings()
         self.sensor = SensorState()
         self.progress: dict[str, Any] | None = None
@@ -102,6 +104,7 @@ class Mirror:
                 self.flows.apply(flows)
             self.facts.apply(snapshot, _count(snapshot.get("now_ns")))
             self.alerts.apply(snapshot.get("alerts"))
+            self.processes.apply(snapshot, self.sensor.boot)
             packets = self._columns(snapshot.get("packets"), PACKET_ROW_DTYPE)
             if packets is not None and len(packets):
                 self._keep_packets(packets)
@@ -268,6 +271,7 @@ class Mirror:
         self.flows.clear()
         self.facts.clear()
         self.alerts.clear()
+        self.processes.clear()
         self.rings.clear()
         self._packets.clear()
         self._packets_kept = 0

@@ -14,19 +14,24 @@ from app.services.connections import columns
 from app.services.mirror import Mirror
 from app.services.query_errors import BadRequest
 
-# Why there is nothing to divide by: told beside an empty list.
-NOT_KNOWN: Final = {"process": "Programs are not attributed to connections."}
 SLICES: Final = 20
 
 
 def shares(mirror: Mirror, by: str) -> list[dict[str, Any]]:
-    """One entry for each slice, the rest as `other`; flows of which it is not known are `unknown`. Empty where NOT_KNOWN says why."""
+    """One entry for each slice, the rest as `other`; flows of which it is not known are `unknown`. Empty where `why_empty` says why."""
     if by not in KINDS:
         raise BadRequest(f"traffic is not divided by {by[:60]!r}", "by", KINDS)
-    if by in NOT_KNOWN:
+    if why_empty(mirror, by):
         return []
     rows = Rows.all(mirror.flow_view())
     return _summed(LABELS[by](rows), rows.flows["src_bytes"] + rows.flows["dst_bytes"])
+
+
+def why_empty(mirror: Mirror, by: str) -> str | None:
+    """Why there is nothing to divide by; None where there is."""
+    if by == "process" and not mirror.facts.facts.owners.flows:
+        return "No connection has a known program: programs are looked up in live capture on this machine only."
+    return None
 
 
 def _protocols(rows: Rows) -> list[str]:
@@ -53,15 +58,28 @@ def _countries(rows: Rows) -> list[str]:
     ]
 
 
+def _programs(rows: Rows) -> list[str]:
+    """The local end's program; `unknown` where it is not known, `elsewhere` where neither end is this machine."""
+    return [
+        own.process.name
+        if own is not None and own.process is not None
+        else "elsewhere"
+        if own is not None and own.reason == "forwarded"
+        else "unknown"
+        for own, _ in rows.owners
+    ]
+
+
 # What traffic is divided by: a label for each row.
 LABELS: Final[dict[str, Callable[[Rows], list[str]]]] = {
     "app": application_labels,
+    "process": _programs,
     "protocol": _protocols,
     "country": _countries,
     "host": _hosts,
     "port": _ports,
 }
-KINDS: Final = (*LABELS, *NOT_KNOWN)
+KINDS: Final = tuple(LABELS)
 
 
 def _host(endpoint: str | None) -> str:
