@@ -227,7 +227,31 @@ class Settings:
         0.5,
         _number(0, 1),
         "a number 0..1",
-        "share of suspicious windows that raises an alert",
+        "change of a flow's entropy against its own running level that is a spike or a drop, as a share of that level",
+        child=True,
+    )
+    entropy_slots: int = _setting(
+        "ENTROPY_SLOTS",
+        4096,
+        _whole(16, 65_536),
+        "a whole number 16..65536",
+        "flows whose entropy is measured at a time, 8.5 KiB each; others are counted",
+        child=True,
+    )
+    entropy_flow_bytes: int = _setting(
+        "ENTROPY_FLOW_BYTES",
+        16_384,
+        _whole(0, 1 << 30),
+        "bytes, 0..1073741824 (0: all)",
+        "first payload bytes of each direction that a flow's entropy over its life is measured on",
+        child=True,
+    )
+    entropy_packet_bytes: int = _setting(
+        "ENTROPY_PACKET_BYTES",
+        256,
+        _whole(0, 65_535),
+        "bytes, 0..65535 (0: all)",
+        "bytes of one packet that the entropy of the last packets is measured on",
         child=True,
     )
     ipinfo_token: str | None = _setting(

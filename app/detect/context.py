@@ -17,6 +17,7 @@ class KnownFlow(Protocol):
 
     app: str | None
     category: str | None
+    app_source: str | None
     server_name: str | None
     ja4: str | None
     tls_version: str | None

@@ -21,6 +21,7 @@ from app.detect.registry import DETECTORS
 from app.dpi.facts import Fact
 from app.flow.contacts import Contacts
 from app.model.alert import Detection
+from app.stats.entropy_note import EntropyNote
 from app.wire.records import FLOW_DTYPE
 
 SECOND: Final = 1_000_000_000
@@ -141,7 +142,7 @@ class Engine:
             seconds = np.maximum(seconds, self._second)
         return np.maximum.accumulate(seconds)
 
-    def fact(self, fact: Fact) -> None:
+    def fact(self, fact: Fact | EntropyNote) -> None:
         """Something was read in payload."""
         for one in self._of_facts.get(type(fact), ()):
             self._call(one, one.on_fact, fact)

@@ -10,6 +10,9 @@ from app.detect.conversation_registry import CONVERSATION_DETECTORS
 from app.detect.detector import Detector
 from app.detect.dhcp import Dhcp
 from app.detect.distributed_scan import DistributedScan
+from app.detect.entropy_drop import EntropyDrop
+from app.detect.entropy_mismatch import EntropyMismatch
+from app.detect.entropy_spike import EntropySpike
 from app.detect.flood import Flood
 from app.detect.host_sweep import HostSweep
 from app.detect.icmp_flood import IcmpFlood
@@ -35,4 +38,7 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     IcmpTunnel,
     MalformedIp,
     *CONVERSATION_DETECTORS,
+    EntropySpike,
+    EntropyDrop,
+    EntropyMismatch,
 )

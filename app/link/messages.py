@@ -45,6 +45,8 @@ SENSOR_MESSAGES: Final[Mapping[str, Shape]] = {
         "flows_deferred?": (int,),
         "flows_active?": (int,),
         "packets?": (bytes,),
+        "entropy?": (bytes,),
+        "entropy_state?": (dict,),
         "packets_skipped?": (int,),
         "series?": (dict,),
         "losses?": (dict,),
@@ -71,7 +73,7 @@ COMMANDS: Final[Mapping[str, Shape]] = {
     "quit": {"id": (int,)},
 }
 
-_ROWS: Final[Mapping[str, str]] = {"flows": "flow", "packets": "packet_row"}
+_ROWS: Final[Mapping[str, str]] = {"flows": "flow", "packets": "packet_row", "entropy": "entropy"}
 
 
 def item_size(layout: Layout) -> int:

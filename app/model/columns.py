@@ -149,6 +149,37 @@ BUCKET: Final[Layout] = (
     ("tcp_packets", "<u8"),  # TCP segments, the base of the retransmission rate
 )
 
+# One sample of a flow's entropy. Values are corrected estimates in bits per byte with a 95 % interval, NaN = nothing measured. `window` is the last
+# packets of a direction, `life` its first bytes; `plain` is the uncorrected Shannon value of the life histogram. 144 bytes.
+_ENTROPY_SIDE: Final = (
+    ("value", "<f4"),  # window
+    ("low", "<f4"),
+    ("high", "<f4"),
+    ("life", "<f4"),
+    ("life_low", "<f4"),
+    ("life_high", "<f4"),
+    ("plain", "<f4"),
+    ("level", "<f4"),  # running level that changes are compared with
+    ("chi", "<f4"),  # χ² of the life histogram against equal frequencies
+    ("serial", "<f4"),  # correlation of neighbouring bytes
+    ("bytes", "<u4"),  # in the window
+    ("life_bytes", "<u4"),
+    ("expected_low", "<f4"),  # NaN: anything is expected
+    ("expected_high", "<f4"),
+    ("verdict", "u1"),  # of the window; index into app.model.entropy.VERDICTS
+    ("life_verdict", "u1"),
+)
+ENTROPY: Final[Layout] = (
+    ("flow_id", "<u8"),
+    ("ts", "<i8"),
+    *((f"{end}_{name}", form) for end in ("src", "dst") for name, form in _ENTROPY_SIDE),
+    ("interface", "<u2"),
+    ("alert", "u1"),  # bits: spike, drop, mismatch
+    ("flags", "u1"),  # bit 0: the flow's last sample
+    ("reserved", "<u4"),
+    ("reserved_2", "<u4"),
+)
+
 # Steps of the time rings in seconds, and how many buckets each keeps: 10 minutes, 3 hours, 24 hours.
 RINGS: Final[tuple[tuple[int, int], ...]] = ((1, 600), (10, 1080), (60, 1440))
 
@@ -158,4 +189,5 @@ LAYOUTS: Final[dict[str, Layout]] = {
     "flow": FLOW,
     "packet_row": PACKET_ROW,
     "bucket": BUCKET,
+    "entropy": ENTROPY,
 }

@@ -134,7 +134,8 @@ class _BoundNative:
             if dimensions == 1:
                 block[place + 1] = len(value)
             else:
-                block[place + 1], block[place + 2] = value.shape
+                for axis, extent in enumerate(value.shape, place + 1):
+                    block[axis] = extent
 
         return take_array
 

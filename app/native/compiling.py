@@ -41,7 +41,7 @@ def shape_of(signature: Any) -> Shape:
 
 def _argument(kind: Any) -> Argument:
     if isinstance(kind, types.Array):
-        if kind.layout != "C" or kind.ndim not in (1, 2):
+        if kind.layout != "C" or kind.ndim not in (1, 2, 3):
             raise TypeError(f"a kernel cannot take {kind}")
         return ArrayArgument(numpy_support.as_dtype(kind.dtype), kind.ndim, kind.mutable)
     if kind not in _NUMBERS:

@@ -31,6 +31,8 @@ KERNELS: Final = (
     Entry("restore_pairs", "app.flow.roll_up_kernels", "restore_pairs", "hosts and conversations"),
     Entry("count_block", "app.stats.count_kernels", "count_block", "statistics"),
     Entry("count_payload", "app.stats.histogram_kernels", "count_payload", "entropy"),
+    Entry("count_flow_bytes", "app.flow.entropy_kernels", "count_flow_bytes", "entropy of flows"),
+    Entry("sample_slots", "app.flow.entropy_measure_kernels", "sample_slots", "entropy of flows"),
     Entry("store_frames", "app.sensor.store_kernels", "store_frames", "packet store"),
     Entry("select_packets", "app.sensor.select_kernels", "select", "inspection"),
     Entry("scan_payload", "app.sensor.card_scan_kernels", "scan_payload", "card numbers"),

@@ -15,10 +15,12 @@ from app.capture.pcap_file import open_file
 from app.capture.source import Source
 from app.detect.engine import Engine
 from app.dpi.ndpi_client import NdpiClient
+from app.flow.flow_entropy import EntropySettings
 from app.model.errors import CaptureError
 from app.sensor.card_key import installation_key
 from app.sensor.cards import Cards
 from app.sensor.document import capture_document, capture_report, coverage_document
+from app.sensor.entropy_watch import EntropyWatch
 from app.sensor.insight import Insight
 from app.sensor.pipeline import Pipeline
 from app.sensor.summary import summary_lines
@@ -27,6 +29,7 @@ from config import Settings, SettingsError
 
 # A table this large holds the flows of any capture a person looks at; beyond it flows are ended early, counted, and still reported.
 MAX_FLOWS: Final = 1 << 18
+ENTROPY_SLOTS: Final = 16_384  # flows at a time whose bytes are looked at closely; plain entropy is counted for all
 KEPT_FACTS: Final = 1000  # of each kind, where only a summary is wanted
 
 
@@ -57,6 +60,7 @@ def analyze(name: str) -> str:
         on_ended=lambda records: flows.append(records.copy()),
         insight=insight,
         entropy=PayloadEntropy(MAX_FLOWS),
+        watch=EntropyWatch(EntropySettings(slots=ENTROPY_SLOTS), rows=False),
         detection=Engine(),
         cards=Cards(_key(), patient=True, limit=None),
     )

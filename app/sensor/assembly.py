@@ -10,6 +10,7 @@ from app.attribution.asker import Asker
 from app.detect.engine import Engine
 from app.dissect.client import Dissector
 from app.dpi.ndpi_client import NdpiClient
+from app.flow.flow_entropy import EntropySettings
 from app.link.messages import Message
 from app.sensor.broker_client import BrokerClient, Rights
 from app.sensor.capture_control import CaptureControl
@@ -17,6 +18,7 @@ from app.sensor.card_key import installation_key
 from app.sensor.card_masking import CardMasking
 from app.sensor.cards import Cards
 from app.sensor.commands import Commands
+from app.sensor.entropy_watch import EntropyWatch
 from app.sensor.findings import MAX_LISTED
 from app.sensor.insight import Insight
 from app.sensor.live_source import LiveSources
@@ -36,6 +38,18 @@ class Parts:
     commands: Commands
     snapshots: SnapshotMaker
     dissector: Dissector
+
+
+def entropy_settings(settings: Settings) -> EntropySettings:
+    """What the user chose of the entropy measurement."""
+    return EntropySettings(
+        slots=settings.entropy_slots,
+        window_packets=settings.max_flow_len,
+        refresh_ns=round(settings.entropy_refresh * 1e9),
+        ratio=settings.alert_threshold_ratio,
+        life_bytes=settings.entropy_flow_bytes,
+        packet_bytes=settings.entropy_packet_bytes,
+    )
 
 
 def assemble(
@@ -63,6 +77,7 @@ def assemble(
         detection=detection,
         owners=owners,
         cards=cards,
+        watch=EntropyWatch(entropy_settings(settings)),
     )
     snapshots.watch(pipeline, store)
     live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)

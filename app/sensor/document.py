@@ -14,6 +14,7 @@ from app.model.layers import CONN_STATES, protocol_name
 from app.model.timestamps import rfc3339
 from app.sensor.alert_documents import alert_document
 from app.sensor.cards import card_document
+from app.sensor.entropy_documents import entropy_details
 from app.sensor.fact_documents import dns_document, http_document, tls_document
 from app.sensor.findings import Findings, FlowFindings
 from app.sensor.pipeline import Pipeline
@@ -88,7 +89,10 @@ def by_originator(row: tuple[Any, ...], entropy: PayloadEntropy | None) -> tuple
 
 
 def flow_document(
-    row: tuple[Any, ...], known: FlowFindings, entropy: tuple[float | None, float | None]
+    row: tuple[Any, ...],
+    known: FlowFindings,
+    entropy: tuple[float | None, float | None],
+    measured: np.void | None = None,
 ) -> dict[str, Any]:
     """One flow of the document from one FLOW record (as a tuple) and what inspectors know. src = originator; bytes are frame bytes on the wire."""
 
@@ -130,6 +134,7 @@ def flow_document(
         "ja4": known.ja4,
         "entropy_src": rounded(entropy[0]),
         "entropy_dst": rounded(entropy[1]),
+        "entropy_details": entropy_details(measured),
         "rtt_ms": of("rtt_ns") / 1e6 if of("rtt_ns") >= 0 else None,
         "retransmissions": of("src_retransmissions") + of("dst_retransmissions") if tcp else None,
         "out_of_order": of("src_out_of_order") + of("dst_out_of_order") if tcp else None,
@@ -204,12 +209,16 @@ def capture_report(name: str, pipeline: Pipeline, source: Source, flows: Iterabl
     findings = pipeline.insight.findings if pipeline.insight else Findings(None)
     nothing = FlowFindings()
     answers = {hello.flow_id: hello for hello in findings.server_hellos}
+    measured = pipeline.watch.last if pipeline.watch is not None and pipeline.watch.last is not None else {}
     return {
         "capture": capture_document(name, pipeline, source),
         "protocols": {layer: packets for layer, packets, _ in pipeline.counts.layers()},
         "flows": [
             flow_document(
-                row, findings.flows.get(row[_COLUMN["flow_id"]], nothing), by_originator(row, pipeline.entropy)
+                row,
+                findings.flows.get(row[_COLUMN["flow_id"]], nothing),
+                by_originator(row, pipeline.entropy),
+                measured.get(row[_COLUMN["flow_id"]]),
             )
             for row in records
         ],

@@ -14,8 +14,10 @@ from app.dpi.inspector import FlowContext
 from app.flow.roll_ups import RollUps
 from app.flow.table import SECOND, FlowTable, Timeouts
 from app.sensor.cards import Cards
+from app.sensor.entropy_watch import EntropyWatch
 from app.sensor.hardware_addresses import HardwareAddresses
 from app.sensor.insight import Insight
+from app.stats.entropy_note import EntropyNote
 from app.stats.payload_entropy import PayloadEntropy
 from app.stats.traffic import TrafficCounts
 from app.wire.block import Block
@@ -54,8 +56,10 @@ class Pipeline:
         detection: Engine | None = None,
         owners: Asker | None = None,
         cards: Cards | None = None,
+        watch: EntropyWatch | None = None,
     ) -> None:
         self._max_flows = max_flows
+        self.watch = watch
         self.detection = detection
         self.cards = cards
         self.kernel_drops = 0  # so far; whoever reads the source says it
@@ -88,6 +92,8 @@ class Pipeline:
             self.detection.begin(self._context())
             if self.insight is not None:
                 self.insight.on_fact = self.detection.fact
+        if self.watch is not None:
+            self.watch.begin(self._max_flows, self._context().known, self._hear)
         self.kernel_drops = 0
         if self.owners is not None:
             self.owners.begin()
@@ -105,7 +111,9 @@ class Pipeline:
             frames = block.frames[start : start + BATCH]
             packets = self._decoder.decode(block.data, frames)
             if len(carriers := self._decoder.carriers):
-                self.table.update(carriers)
+                carrier_ids, _ = self.table.update(carriers)
+                if self.entropy is not None:
+                    self.entropy.add(block.data, carriers, carrier_ids)
             flow_ids, heads = self.table.update(packets)
             if self.owners is not None:
                 self.owners.take(packets, flow_ids)
@@ -115,6 +123,8 @@ class Pipeline:
                 self.insight.take(block.data, packets, flow_ids, heads, self.table)
             if self.entropy is not None:
                 self.entropy.add(block.data, packets, flow_ids)
+            if self.watch is not None:
+                self.watch.take(block.data, packets, flow_ids, self.table)
             first_id = self.counts.packets - len(packets) + 1
             if self.store is not None:
                 first_id = self.store.add(Block(block.data, frames), packets, heads, flow_ids)
@@ -139,6 +149,8 @@ class Pipeline:
             self.insight.settle()
         if self.entropy is not None:
             self.entropy.finish()
+        if self.watch is not None:
+            self.watch.finish()
         if self.detection is not None:
             self.detection.finish()
 
@@ -150,6 +162,8 @@ class Pipeline:
             self.insight.next_tick(self.clock_ns)
         if self.cards is not None:
             self.cards.next_tick()
+        if self.watch is not None:
+            self.watch.close_tick(self.clock_ns, self.table)
         closed = self.table.next_tick()
         self._rolled_tick = closed + 1
         return closed
@@ -168,6 +182,8 @@ class Pipeline:
 
     def _take_ended(self, records: NDArray[np.void], rolled: NDArray[np.int64]) -> None:
         self.roll_ups.add_ended(records, rolled)
+        if self.watch is not None:
+            self.watch.ended(records)
         if self.insight is not None:
             self.insight.ended(records)
         if self.cards is not None:
@@ -181,6 +197,10 @@ class Pipeline:
         """What a flow was recognised as."""
         known = self.insight.findings.flows.get(flow_id) if self.insight is not None else None
         return known.protocol if known is not None else None
+
+    def _hear(self, note: EntropyNote) -> None:
+        if self.detection is not None:
+            self.detection.fact(note)
 
     def _context(self) -> Context:
         """What detectors may know of this capture."""

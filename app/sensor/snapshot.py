@@ -121,6 +121,7 @@ class SnapshotMaker:
             **self._alerts(),
             **self._cards(),
             "macs": pipeline.hardware.take_changed(),
+            **self._entropy(),
             **(pipeline.owners.drain() if pipeline.owners is not None else {}),
             "losses": self._losses(losses),
             "latency": self._latency(),
@@ -141,6 +142,8 @@ class SnapshotMaker:
         if self._slot == 0:
             self._next_from = closed + 1
         rows, self._slot, waiting = self._pipeline.table.collect(self._pass_from, room, self._slot)
+        if self._pipeline.watch is not None:
+            self._pipeline.watch.fill(rows)
         if self._slot == 0:
             self._pass_from = self._next_from
         return now.tobytes() + rows.tobytes(), waiting
@@ -211,6 +214,12 @@ class SnapshotMaker:
             "known": [[flow_id, *known_row(known)] for flow_id, known in findings.take_changed(MAX_KNOWN)],
             "insight": insight.state(),
         }
+
+    def _entropy(self) -> dict[str, Any]:
+        """Samples since the last snapshot, and how many slots are in use."""
+        assert self._pipeline is not None
+        watch = self._pipeline.watch
+        return {} if watch is None else {"entropy": watch.rows(), "entropy_state": watch.statistics()}
 
     def _alerts(self) -> dict[str, Any]:
         """Alerts that are new or have a repeat, and how detection is."""

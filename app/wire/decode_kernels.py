@@ -272,6 +272,7 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                         outer.src_hi, outer.src_lo, outer.dst_hi, outer.dst_lo = src_hi, src_lo, dst_hi, dst_lo
                         outer.depth, outer.tunnel = depth, tunnel if depth > 0 else uint64(0)
                         outer.kind, outer.payload_len = kind, payload_len
+                        outer.offset, outer.payload_offset = f.offset, pos + 8 - start
                     if dst_port == c.PORT_TEREDO or src_port == c.PORT_TEREDO:
                         tunnel = uint64(
                             c.PORT_TEREDO

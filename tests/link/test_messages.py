@@ -154,4 +154,5 @@ def test_item_sizes_are_those_of_the_arrays():
         "flow": records.FLOW_DTYPE.itemsize,
         "packet_row": records.PACKET_ROW_DTYPE.itemsize,
         "bucket": records.BUCKET_DTYPE.itemsize,
+        "entropy": records.ENTROPY_DTYPE.itemsize,
     } == ITEM_SIZES
