@@ -62,6 +62,8 @@ def test_every_get_answers_json_or_the_page(site: Site) -> None:
             assert response.content_type.startswith("text/html")
         elif path == "/api/programs/1":
             is_problem(response, 404)
+        elif path == "/api/hosts/1":
+            is_problem(response, 400)
         else:
             assert response.status_code == 200, (path, response.get_data())
             assert response.content_type == "application/json"

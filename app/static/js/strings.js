@@ -7,9 +7,10 @@ import captures from "./strings/en_captures.js";
 import connections from "./strings/en_connections.js";
 import dns from "./strings/en_dns.js";
 import overview from "./strings/en_overview.js";
+import process from "./strings/en_process.js";
 import shell from "./strings/en_shell.js";
 
-const en = { ...shell, ...overview, ...connections, ...dns, ...captures };
+const en = { ...shell, ...overview, ...connections, ...dns, ...captures, ...process };
 
 const languages = { en };
 

@@ -22,6 +22,7 @@ export default {
   "col.protocol": "Protocol",
   "col.service": "Service",
   "col.app": "Program",
+  "col.pid": "PID",
   "col.country": "Country",
   "col.direction": "Direction",
   "col.status": "Status",

@@ -34,6 +34,7 @@ export const COLUMNS = [
   { key: "application", label: t("col.application"), width: 128, grow: 0.3, cell: text("application"), beneath: spoken, term: termOf("application", "application"), first: "known" },
   { key: "server_name", label: t("col.serverName"), width: 156, grow: 0.8, cell: text("server_name"), term: termOf("server_name", "server_name"), first: "known" },
   { key: "app_name", label: t("col.app"), width: 130, cell: text("app_name"), term: termOf("app_name", "app_name"), first: "known" },
+  { key: "pid", label: t("col.pid"), width: 76, align: "num", cell: (row) => (row.pid === null || row.pid === undefined ? null : String(row.pid)), value: text("pid"), term: termOf("pid", "pid"), first: false },
   { key: "local_address", label: t("col.local"), width: 176, grow: 0.6, mono: true, className: "dim", cell: text("local_address"), term: addressTerm("local_address"), first: true, least: 1600 },
   { key: "protocol", label: t("col.protocol"), width: 92, cell: (row) => row.protocol?.toUpperCase(), kind: text("protocol"), term: termOf("protocol", "protocol"), first: true },
   { key: "service", label: t("col.service"), width: 92, cell: text("service"), term: termOf("service", "service"), first: true, least: 1500 },
@@ -66,7 +67,7 @@ function words(code) {
 
 /** Which fields of a connection the details show, by group; what is not listed comes last. */
 export const GROUPS = [
-  ["who", ["app_name", "app_path", "pid", "attribution", "cpu_percent", "memory_percent", "hostname", "hostname_source", "server_name", "server_name_source", "is_anonymous"]],
+  ["who", ["app_name", "pid", "hostname", "hostname_source", "server_name", "server_name_source", "is_anonymous"]],
   ["what", ["application", "category", "application_source", "protocol", "detailed_protocol", "service", "direction", "status", "tls_version", "alpn", "ja3", "ja4", "conn_state", "history", "session_status", "end_reason"]],
   ["traffic", ["bytes_sent", "bytes_recv", "packets_sent", "packets_recv", "packet_loss_percent", "reconnect_count", "entropy_sent", "entropy_recv"]],
   ["timing", ["time_of_detection", "last_seen", "end_time", "duration", "latency_ms"]],

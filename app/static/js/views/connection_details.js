@@ -10,6 +10,7 @@ import { address } from "../router.js";
 import { has, t } from "../strings.js";
 import { GROUPS, shown, termFor } from "./connection_columns.js";
 import { factSections, loginWarning } from "./connection_facts.js";
+import { PROCESS_KEYS, processSection } from "./connection_process.js";
 
 const EXPLAIN_KEY = "netglass.explain";
 const FACTS_AFTER = 2; // groups: who and what come first
@@ -52,9 +53,11 @@ export class ConnectionDetails {
   update(row) {
     if (!this.#row || !row || row.flow_id !== this.#row.flow_id) return;
     const learnt = Object.keys(row).some((key) => !this.#isKnown(key) && shown(key, row[key]) !== null);
+    const named = row.app_name && !this.#row.app_name; // the rest of what is known of the program is not among the table's columns
     Object.assign(this.#row, row);
     if (learnt) {
       this.#draw();
+      if (named) this.#loadAll(row.flow_id);
       return;
     }
     for (const [key, cell] of this.#cells) setText(cell, shown(key, this.#row[key]) ?? t("details.unknown"));
@@ -97,10 +100,10 @@ export class ConnectionDetails {
   #draw() {
     this.#cells.clear();
     const row = this.#row;
-    const listed = new Set(GROUPS.flatMap(([, keys]) => keys));
+    const listed = new Set([...GROUPS.flatMap(([, keys]) => keys), ...PROCESS_KEYS]);
     const rest = ["flow_id", "community_id", ...Object.keys(row).filter((key) => !listed.has(key) && !HIDDEN.includes(key))];
     const groups = [...GROUPS, ["other", rest]].map(([group, keys]) => this.#group(group, keys.filter((key) => key in row && !(this.found?.tls?.length && IN_TLS.includes(key)))));
-    fill(this.facts, loginWarning(this.found), groups.slice(0, FACTS_AFTER), factSections(this.found), groups.slice(FACTS_AFTER));
+    fill(this.facts, loginWarning(this.found), processSection(row), groups.slice(0, FACTS_AFTER), factSections(this.found), groups.slice(FACTS_AFTER));
   }
 
   #group(group, keys) {

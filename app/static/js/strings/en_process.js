@@ -1,0 +1,25 @@
+/** Whose connection it is. */
+
+export default {
+  "process.title": "Process",
+  "process.unknown": "The program is not known.",
+  "process.program": "Program",
+  "process.pid": "PID {pid}",
+  "process.path": "Path",
+  "process.command": "Command line",
+  "process.user": "User",
+  "process.parents": "Started by",
+  "process.started": "Since",
+  "process.container": "Container",
+  "process.unit": "Unit",
+  "process.cpu": "CPU",
+  "process.memory": "Memory",
+  "process.peer": "At the other end",
+  "process.found": "Found by",
+  "process.by.trace": "the kernel's events",
+  "process.by.sock_diag": "a look-up of the socket",
+  "process.by.procfs": "the sockets of its namespace",
+  "process.by.polling": "the list of connections",
+  "process.after": "{time} after the first packet",
+  "process.confidence": "{percent} certain",
+};
