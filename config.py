@@ -138,6 +138,11 @@ def _user(text: str) -> str:
     return text
 
 
+def _files(text: str) -> tuple[str, ...]:
+    """Absolute paths; none of them may hold a comma."""
+    return tuple(dict.fromkeys(str(_file(part.strip())) for part in text.split(",") if part.strip()))
+
+
 def _directory(text: str) -> Path:
     path = Path(os.path.abspath(os.path.expanduser(text)))
     if "\0" in text or (path.exists() and not path.is_dir()):
@@ -268,6 +273,14 @@ class Settings:
         _mmdb,
         "the path of a readable MaxMind database (.mmdb)",
         "GeoIP database instead of the bundled one",
+        child=True,
+    )
+    blocklists: tuple[str, ...] = _setting(
+        "BLOCKLISTS",
+        (),
+        _files,
+        "paths of existing files, separated by commas",
+        "block lists of addresses and domains (plain, CSV, hosts format); contacts with them raise alerts",
         child=True,
     )
     attribution: str = _setting(

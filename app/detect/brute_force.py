@@ -83,7 +83,8 @@ class BruteForce(ConversationDetector):
         key = (client, server, fact.protocol)
         if fact.succeeded:
             guesses = self._guesses.get(key)
-            if guesses is not None and len(guesses.window.times) >= self.knob("refused") and guesses.window.said:
+            known = guesses is not None and (fact.username or "") in guesses.users
+            if known and guesses is not None and guesses.window.said:
                 self._succeeded(fact, guesses, client, server)
             return
         if fact.succeeded is None:
@@ -161,7 +162,7 @@ class BruteForce(ConversationDetector):
             client,
             server,
             confidence=0.9,
-            severity="critical" if count >= self.knob("many") else "high",
+            severity="critical" if count >= self.knob("many") and fact.protocol != "kerberos" else "high",
             fold=(client, server, fact.protocol),
             measured=count,
             threshold=self.knob("refused"),

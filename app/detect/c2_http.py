@@ -122,7 +122,7 @@ class C2Http(ConversationDetector):
                 "c2_http",
                 severity,
                 confidence,
-                f"{client} sends {host[:50] or server}:{port} requests with {', '.join(shown)}: {len(points)} points, the limit is {self.knob('score'):.0f}.",
+                f"{client} sends {host.partition(':')[0][:50] or server}:{port} requests with {', '.join(shown)}: {len(points)} points, the limit is {self.knob('score'):.0f}.",
                 fact,
                 server,
                 client,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.detect.block_list import BlockList
 from app.dpi.inspector import FlowContext
 from app.flow.contacts import Contacts
 from app.flow.table import FlowTable
@@ -46,6 +47,7 @@ class Context:
     flow: Callable[[], FlowContext | None] = _no_flow  # during on_fact: the flow whose bytes said it, with its ends
     losses: Callable[[], dict[str, int]] = _no_losses  # what was not seen so far, by name
     contacts: Contacts | None = None
+    block_list: BlockList | None = None  # what the user does not want to see contacted
     ending: bool = False  # the capture is over: what waits will not come
     now_ns: int = 0  # the capture's clock
     started_ns: int = 0  # … at the first packet

@@ -29,12 +29,12 @@ class ConversationDetector(Detector):
 
 @lru_cache(maxsize=4096)
 def is_local(address: str) -> bool:
-    """A private, link-local, loopback or multicast address; what is no address is not local."""
+    """A private, link-local or loopback address; what is no address is not local."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return parsed.is_private or parsed.is_link_local or parsed.is_loopback or parsed.is_multicast
+    return parsed.is_private or parsed.is_link_local or parsed.is_loopback
 
 
 @lru_cache(maxsize=4096)

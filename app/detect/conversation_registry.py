@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.detect.blocked_destination import BlockedDestination
 from app.detect.brute_force import BruteForce
 from app.detect.c2_http import C2Http
 from app.detect.cleartext_credentials import CleartextCredentials
@@ -45,4 +46,5 @@ CONVERSATION_DETECTORS: Final[tuple[type[Detector], ...]] = (
     TelephoneAbuse,
     ProtocolTunnel,
     DataTheft,
+    BlockedDestination,
 )

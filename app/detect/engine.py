@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detect.batch import Batch, Columns
+from app.detect.block_list import BlockList
 from app.detect.context import Context
 from app.detect.detector import Detector
 from app.detect.folding import Folding
@@ -45,7 +46,9 @@ class Engine:
         detectors: Sequence[type[Detector]] = DETECTORS,
         knobs: Mapping[str, Mapping[str, float]] | None = None,
         notify: Notify = _quiet,
+        block_list: BlockList | None = None,
     ) -> None:
+        self._block_list = block_list
         self._classes = tuple(detectors)
         self._knobs = knobs or {}
         self._notify = notify
@@ -54,6 +57,7 @@ class Engine:
     def begin(self, context: Context) -> None:
         """A new capture: new detectors, no alerts."""
         self.context = context
+        context.block_list = self._block_list
         self.folding = Folding(self._losses)
         wanted = any(one.contacts for one in self._classes)
         if wanted and context.contacts is None and context.table is not None:

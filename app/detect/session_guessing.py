@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.detect.conversation import SECOND, ConversationDetector, Window, worth_saying
 from app.detect.rule import Knob, Rule
-from app.dpi.facts import Action, Fact, Recognized
+from app.dpi.facts import Action, Fact, LoginAttempt, Recognized
 from app.stats.bounded import BoundedMap
 
 _CAPACITY = 4096
@@ -72,7 +72,7 @@ class SessionGuessing(ConversationDetector):
         ),
         Knob("probes", 2, "handshakes", "given up before the login."),
     )
-    facts = (Recognized, Action)
+    facts = (Recognized, Action, LoginAttempt)
     wants_flows = True
 
     def begin(self) -> None:
@@ -87,6 +87,10 @@ class SessionGuessing(ConversationDetector):
         if isinstance(fact, Action):
             if fact.protocol == "vnc" and fact.name == "left":
                 self._probe(fact, client, server)
+            return
+        if isinstance(fact, LoginAttempt):
+            if fact.protocol == "vnc" and fact.succeeded is False:
+                self._refused(fact, client, server)
             return
         assert isinstance(fact, Recognized)
         if fact.protocol not in ("ssh", "rdp", "vnc"):
@@ -120,6 +124,25 @@ class SessionGuessing(ConversationDetector):
             flow_ids=entry.flows[-count:],
             title=f"Brute force of {service}: many short connections",
             details={"port": port, "client_software": entry.software},
+        )
+
+    def _refused(self, fact: LoginAttempt, client: str, server: str) -> None:
+        """One refused password of a remote control is worth a word; more are brute force."""
+        self.alert(
+            "service_probe",
+            f"{client} tried a password for VNC on {server} and was refused; people who use it know it.",
+            fact.ts,
+            client,
+            server,
+            confidence=0.4,
+            severity="low",
+            fold=(client, server, "refused"),
+            measured=1,
+            threshold=0,
+            unit="refused logins",
+            protocol="vnc",
+            flow_ids=(fact.flow_id,),
+            title="VNC login refused: a scan or a guess",
         )
 
     def _probe(self, fact: Action, client: str, server: str) -> None:

@@ -153,7 +153,7 @@ class TlsTrust(ConversationDetector):
         old = fact.version in ("SSL 2.0", "SSL 3.0", "TLS 1.0", "TLS 1.1", "DTLS 1.0")
         broken = bool(_BROKEN.search(fact.cipher)) or fact.version == "SSL 2.0"
         if old or broken or _WEAK.search(fact.cipher):
-            reason = f"{server}:{port} chose {fact.version} with {fact.cipher or 'an unknown cipher'} for {client}; allowed are TLS 1.2 and newer without RC4, DES, export and NULL ciphers."
+            reason = f"{server}:{port} chose {fact.version}{' with ' + fact.cipher if fact.cipher else ''} for {client}; allowed are TLS 1.2 and newer without RC4, DES, export and NULL ciphers."
             self._once(
                 "weak_tls", "medium" if broken and not is_local(server) else "low", 0.9, reason, fact, client, server
             )

@@ -9,6 +9,94 @@ from urllib.parse import unquote_to_bytes
 
 from app.model.alert import Severity
 
+# What a text must hold at all for the costlier patterns to be tried: one of these. A test compares with and without.
+_HINTS: Final[dict[str, tuple[bytes, ...]]] = {
+    "Struts OGNL injection": (b"{", b"#", b"@ognl"),
+    "SQL injection": (
+        b"'",
+        b'"',
+        b"`",
+        b"(",
+        b";",
+        b"union",
+        b"select",
+        b" or ",
+        b" and ",
+        b"order",
+        b"into",
+        b"waitfor",
+        b"/*!",
+    ),
+    "NoSQL injection": (b"$",),
+    "Cross-site scripting": (
+        b"<",
+        b"javascript:",
+        b"onerror",
+        b"onload",
+        b"onmouse",
+        b"onfocus",
+        b"onclick",
+        b"ontoggle",
+        b"onpointer",
+        b"document.",
+        b"string.",
+        b"data:text",
+        b"vbscript:",
+        b"alert",
+        b"prompt",
+        b"confirm",
+    ),
+    "Path traversal": (b"..", b"%", b"etc/", b"etc\\", b"proc", b"windows", b"winnt", b"boot.ini", b"web-inf"),
+    "Remote or local file inclusion": (b"://", b"auto_prepend", b"allow_url"),
+    "Command injection": (b" ", b";", b"|", b"`", b"$", b"\n", b"/dev/", b"/bin/", b"cd"),
+    "PHP code injection": (
+        b"<?",
+        b"eval",
+        b"assert",
+        b"system",
+        b"passthru",
+        b"exec",
+        b"popen",
+        b"proc_open",
+        b"base64_",
+        b"call_user",
+        b"create_func",
+        b"file_put",
+        b"phpinfo",
+        b"preg_repl",
+        b"invokefunction",
+        b"$_",
+        b"die(",
+        b"@ini",
+    ),
+    "Spring4Shell": (b"class.module",),
+    "Spring expression injection": (b"java.lang", b"routing-expr"),
+    "Template injection": (b"{", b"<%", b"__", b"freemarker"),
+    "Java deserialization": (
+        b"\xac\xed",
+        b"ro0ab",
+        b"aced0005",
+        b"ysoserial",
+        b"functors",
+        b"xmldecoder",
+        b"processbuilder",
+    ),
+    "Web shell": (
+        b".php",
+        b".asp",
+        b".jsp",
+        b".cfm",
+        b"cmd=",
+        b"exec",
+        b"command=",
+        b"shell=",
+        b"run=",
+        b"z0=",
+        b"response.w",
+    ),
+    "Header injection": (b"\n",),
+}
+
 # (name of the attack, severity, where: u target, b body, h other header fields, pattern over lower-case decoded bytes)
 Pattern = tuple[str, Severity, str, re.Pattern[bytes]]
 
@@ -55,13 +143,17 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ("Server-side include or LDAP injection", "high", "ub", _p(rb"<!--#(?:exec|include|echo|config)\b|\)\(\|\(|\*\)\(uid=\*|\)\(&\(|\*\)\)\(\|")),
     ("Header injection", "medium", "u", _p(rb"(?:\r\n|\n)\s{0,2}(?:set-cookie|location|content-(?:type|length)|http/1\.[01])\s{0,3}[: ]")),
 )  # fmt: skip
+_ALSO_ENCODED: Final = frozenset(
+    ("Path traversal", "Exploit of a known weakness")
+)  # written in percent-encoding itself
+MOST_BYTES: Final = 4096  # looked at of each part
 _IIS_UNICODE: Final = re.compile(rb"%u00([0-9a-f]{2})", re.IGNORECASE)
 _COMMENT: Final = re.compile(rb"/\*[^*!]{0,40}\*/")
 
 
 def decoded(raw: bytes) -> bytes:
     """As an application may see it: plus signs, percent-encoding (twice), %uXXXX, HTML entities; lower case."""
-    text = raw[:8192].replace(b"+", b" ")
+    text = raw[:MOST_BYTES].replace(b"+", b" ")
     for _ in range(3):
         if b"%" not in text:
             break
@@ -69,7 +161,7 @@ def decoded(raw: bytes) -> bytes:
         again = unquote_to_bytes(text)
         if again == text:
             break
-        text = again
+        text = again.replace(b"+", b" ")
     if b"&#" in text or b"&lt" in text.lower():
         text = html.unescape(text.decode("latin-1")).encode("latin-1", "replace")
     return text.lower()
@@ -77,20 +169,26 @@ def decoded(raw: bytes) -> bytes:
 
 def attacks(target: bytes, body: bytes, headers: bytes) -> list[tuple[str, Severity, str]]:
     """(attack, severity, where) for each pattern that is found, at most one per attack."""
-    plain_target, raw_target = decoded(target), target[:8192].lower()
-    plain_body = decoded(body) if body else b""
-    plain_headers = decoded(headers) if b"%" in headers else headers.lower()
-    uncommented = _COMMENT.sub(b" ", plain_target)
+    plain, raw = decoded(target), target[:MOST_BYTES].lower()
+    uncommented = _COMMENT.sub(b" ", plain) if b"/*" in plain else plain
+    texts = {
+        "u": ("the address", [plain] if uncommented == plain else [plain, uncommented]),
+        "b": ("the body", [decoded(body)] if body else []),
+        "h": (
+            "a header field",
+            [decoded(headers) if b"%" in headers else headers[:MOST_BYTES].lower()] if headers else [],
+        ),
+    }
     found: list[tuple[str, Severity, str]] = []
     for name, severity, places, pattern in PATTERNS:
-        if "u" in places and (
-            pattern.search(plain_target)
-            or pattern.search(raw_target)
-            or (uncommented != plain_target and pattern.search(uncommented))
-        ):
-            found.append((name, severity, "the address"))
-        elif "b" in places and plain_body and pattern.search(plain_body):
-            found.append((name, severity, "the body"))
-        elif "h" in places and plain_headers and pattern.search(plain_headers):
-            found.append((name, severity, "a header field"))
+        hints = _HINTS.get(name)
+        for place in places:
+            where, versions = texts[place]
+            if place == "u" and name in _ALSO_ENCODED and raw != plain:
+                versions = [*versions, raw]
+            if any(
+                (hints is None or any(hint in text for hint in hints)) and pattern.search(text) for text in versions
+            ):
+                found.append((name, severity, where))
+                break
     return found

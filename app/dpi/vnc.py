@@ -110,7 +110,7 @@ class VncInspector(ProtocolInspector):
 
     def close(self, ts: int) -> None:
         """A handshake that ended before the password tells that somebody only looked."""
-        if not self._told and all(self._versions) and not self._answered and self._kind != 1:
+        if not self._told and all(self._versions) and self._kinds_told and not self._kind:
             self.flow.sink(Action(self.flow.flow_id, ts or self._first_ts, "vnc", "left", "before authentication"))
         super().close(ts)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.capture.pcap_file import open_file
 from app.capture.source import Source
+from app.detect.block_list import BlockList, read_block_lists
 from app.detect.engine import Engine
 from app.dpi.ndpi_client import NdpiClient
 from app.flow.flow_entropy import EntropySettings
@@ -35,10 +36,15 @@ KEPT_FACTS: Final = 1000  # of each kind, where only a summary is wanted
 
 def run(args: Namespace) -> int:
     """Exit status 0, or 1 when a file could not be read."""
+    try:
+        block_list = _block_list()
+    except SettingsError as error:
+        print(f"netglass: {error}", file=sys.stderr, flush=True)
+        return 2
     failed = False
     for name in args.files:
         try:
-            document = analyze(name) if args.json else summarize(name, args.counts_only)
+            document = analyze(name, block_list) if args.json else summarize(name, args.counts_only, block_list)
         except CaptureError as error:
             failed = True
             if args.json:
@@ -50,7 +56,7 @@ def run(args: Namespace) -> int:
     return 1 if failed else 0
 
 
-def analyze(name: str) -> str:
+def analyze(name: str, block_list: BlockList | None = None) -> str:
     """The document of one capture as a line of JSON."""
     flows: list[NDArray[np.void]] = []
     engine = NdpiClient()
@@ -61,7 +67,7 @@ def analyze(name: str) -> str:
         insight=insight,
         entropy=PayloadEntropy(MAX_FLOWS),
         watch=EntropyWatch(EntropySettings(slots=ENTROPY_SLOTS), rows=False),
-        detection=Engine(),
+        detection=Engine(block_list=block_list),
         cards=Cards(_key(), patient=True, limit=None),
     )
     try:
@@ -75,6 +81,20 @@ def analyze(name: str) -> str:
     return json.dumps(report, allow_nan=False, separators=(",", ":"))
 
 
+def _block_list() -> BlockList:
+    """The user's, with a sentence on standard error for each list that says nothing. Raises SettingsError where BLOCKLISTS is wrong."""
+    try:
+        paths = Settings.from_environment(os.environ).blocklists
+    except SettingsError as error:
+        if "BLOCKLISTS" in str(error):
+            raise
+        return BlockList()  # this command does not need the other settings
+    block_list, problems = read_block_lists(paths)
+    for problem in problems:
+        print(f"netglass: {problem}", file=sys.stderr, flush=True)
+    return block_list
+
+
 def _key() -> bytes:
     """Of the fingerprints: this installation's, so that numbers found live and in files can be compared."""
     try:
@@ -83,12 +103,14 @@ def _key() -> bytes:
         return installation_key(None)
 
 
-def summarize(name: str, counts_only: bool = False) -> str:
+def summarize(name: str, counts_only: bool = False, block_list: BlockList | None = None) -> str:
     """The summary of one capture for a person. counts_only: nothing looks into payload."""
     engine = NdpiClient()
     insight = Insight(patient=True, engine=engine if engine.available else None, limit=KEPT_FACTS)
     pipeline = Pipeline(
-        MAX_FLOWS, insight=None if counts_only else insight, detection=None if counts_only else Engine()
+        MAX_FLOWS,
+        insight=None if counts_only else insight,
+        detection=None if counts_only else Engine(block_list=block_list),
     )
     try:
         source = _through(name, pipeline)

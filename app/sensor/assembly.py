@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.attribution.asker import Asker
+from app.detect.block_list import read_block_lists
 from app.detect.engine import Engine
 from app.dissect.client import Dissector
 from app.dpi.ndpi_client import NdpiClient
@@ -68,7 +69,10 @@ def assemble(
     store = PacketStore(settings.packet_store_mb << 20, CardMasking(lambda: cards.places))
     snapshots = SnapshotMaker()
     insight = Insight(patient=False, engine=NdpiClient(max_flows=ENGINE_FLOWS), limit=MAX_LISTED)
-    detection = Engine(notify=notify)
+    block_list, problems = read_block_lists(settings.blocklists)
+    for problem in problems:
+        notify("warning", problem)
+    detection = Engine(notify=notify, block_list=block_list)
     pipeline = Pipeline(
         settings.max_flows,
         store,
