@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 PROJECT: Final = Path(__file__).resolve().parent
 
@@ -130,6 +131,31 @@ def _token(text: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]{1,512}", text):
         raise _Refused
     return text
+
+
+def _address(*schemes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        pattern = rf"(?:{'|'.join(schemes)})://[\x21-\x7e]{{1,500}}"
+        try:
+            parts = urlsplit(text)
+            usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            raise _Refused from None
+        if not re.fullmatch(pattern, text) or not usable:
+            raise _Refused
+        return text
+
+    return parse
+
+
+def _mail_address(text: str) -> str:
+    if not re.fullmatch(r"[^\s@<>,;:\"\x00-\x1f]{1,64}@[A-Za-z0-9.-]{1,253}", text.strip()):
+        raise _Refused
+    return text.strip()
+
+
+def _mail_addresses(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_mail_address(part) for part in text.split(",")))
 
 
 def _user(text: str) -> str:
@@ -365,6 +391,59 @@ class Settings:
     )
     async_mode: str = _setting(
         "ASYNC_MODE", "eventlet", _choice("eventlet", "threading"), "eventlet or threading", "how the web server runs"
+    )
+    evidence_mb: int = _setting(
+        "EVIDENCE_MB", 64, _whole(0, 65536), "MiB, 0..65536 (0: none)", "disk space for the packets behind alerts"
+    )
+    alert_min_severity: str = _setting(
+        "ALERT_MIN_SEVERITY",
+        "medium",
+        _choice("low", "medium", "high", "critical"),
+        "low, medium, high or critical",
+        "least severity of alerts that leave by webhook, syslog, mail or EVE file",
+    )
+    alert_webhook: str | None = _setting(
+        "ALERT_WEBHOOK",
+        None,
+        _address("http", "https"),
+        "an http or https address",
+        "where alerts are posted as JSON",
+        secret=True,
+    )
+    alert_webhook_secret: str | None = _setting(
+        "ALERT_WEBHOOK_SECRET",
+        None,
+        _token,
+        "1..512 printable characters without spaces",
+        "key that signs the posts (HMAC-SHA256)",
+        secret=True,
+    )
+    alert_syslog: str | None = _setting(
+        "ALERT_SYSLOG",
+        None,
+        _address("udp", "tcp"),
+        "udp://host[:514] or tcp://host[:601]",
+        "syslog server that gets alerts (RFC 5424)",
+    )
+    alert_mail_server: str | None = _setting(
+        "ALERT_MAIL_SERVER",
+        None,
+        _address("smtp", "smtps"),
+        "smtp://[user:password@]host[:587] or smtps://…[:465]",
+        "mail server that sends alerts",
+        secret=True,
+    )
+    alert_mail_from: str = _setting(
+        "ALERT_MAIL_FROM", "netglass@localhost", _mail_address, "one mail address", "sender of mailed alerts"
+    )
+    alert_mail_to: tuple[str, ...] = _setting(
+        "ALERT_MAIL_TO", (), _mail_addresses, "mail addresses, separated by commas", "who gets alerts by mail"
+    )
+    alert_eve: bool = _setting(
+        "ALERT_EVE", False, _switch, "0 or 1", "append alerts to eve.json in DATA_DIR (Suricata's names)"
+    )
+    security_data: bool = _setting(
+        "SECURITY_DATA", False, _switch, "0 or 1", "write security_data.json into DATA_DIR every 10 seconds"
     )
     run_as: str | None = _setting(
         "RUN_AS", None, _user, "the name or number of a user", "user to become when started as root without sudo"

@@ -18,6 +18,7 @@ _MODULES: Final = {
     "capture": "app.capture.command",
     "analyze": "app.sensor.analyze",
     "interfaces": "app.host.interfaces_command",
+    "reproduce": "app.sensor.reproduce",
 }
 
 
@@ -95,6 +96,10 @@ def parser() -> argparse.ArgumentParser:
     analyze.add_argument(
         "--counts-only", action="store_true", help="packets, flows and counters; nothing looks into payload"
     )
+
+    again = commands.add_parser("reproduce", help="does the file of an alert's packets raise the alert again?")
+    again.add_argument("files", nargs="+", metavar="FILE", help="packets of an alert, as the dashboard gives them")
+    again.add_argument("--json", action="store_true", help="one JSON document a line")
 
     interfaces = commands.add_parser("interfaces", help="list interfaces, physical first")
     interfaces.add_argument("--json", action="store_true", help="as JSON")

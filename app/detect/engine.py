@@ -21,7 +21,7 @@ from app.detect.folding import Folding
 from app.detect.registry import DETECTORS
 from app.dpi.facts import Fact
 from app.flow.contacts import Contacts
-from app.model.alert import Detection
+from app.model.alert import Alert, Detection
 from app.stats.entropy_note import EntropyNote
 from app.wire.records import FLOW_DTYPE
 
@@ -38,6 +38,10 @@ def _quiet(level: str, text: str) -> None:
     """Nobody wants to hear."""
 
 
+def _unheard(alert: Alert) -> None:
+    """Nobody wants to hear."""
+
+
 class Engine:
     """`begin` a capture, then `take` blocks, `fact`s and `ended` flows as they come, `advance` where time passes without packets, `finish`."""
 
@@ -47,11 +51,13 @@ class Engine:
         knobs: Mapping[str, Mapping[str, float]] | None = None,
         notify: Notify = _quiet,
         block_list: BlockList | None = None,
+        on_alert: Callable[[Alert], None] = _unheard,
     ) -> None:
         self._block_list = block_list
         self._classes = tuple(detectors)
         self._knobs = knobs or {}
         self._notify = notify
+        self._on_alert = on_alert
         self.begin(Context())
 
     def begin(self, context: Context) -> None:
@@ -90,7 +96,9 @@ class Engine:
                 self._of_facts.setdefault(kind, []).append(one)
 
     def _say(self, detection: Detection) -> None:
-        self.folding.take(detection)
+        alert = self.folding.take(detection)
+        if alert is not None:
+            self._on_alert(alert)
 
     def _losses(self) -> dict[str, int]:
         losses = dict(self.context.losses())

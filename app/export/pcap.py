@@ -44,8 +44,9 @@ def export_parts(
     interfaces: Sequence[str],
     link_types: Collection[int],
     unmasked: bool = False,
+    comment: str = "",
 ) -> Iterator[bytes]:
-    """The file, part by part.
+    """The file, part by part. comment: on the whole file, in a pcapng one.
 
     interfaces: names by number; link_types: those of the frames, as asked of the store beforehand. CommandError at once, before any part:
     `bad_format`, `empty`, `several_link_types`.
@@ -62,7 +63,9 @@ def export_parts(
             "A pcap file holds one link type, but these packets have several; export them as pcapng.",
         )
     records = (
-        _pcapng(frames, interfaces, unmasked) if file_format == "pcapng" else _pcap(frames, min(link_types), unmasked)
+        _pcapng(frames, interfaces, unmasked, comment)
+        if file_format == "pcapng"
+        else _pcap(frames, min(link_types), unmasked)
     )
     return _parts(records)
 
@@ -92,8 +95,8 @@ def _pcap(frames: Iterable[Frame], link_type: int, unmasked: bool) -> Iterator[b
         yield _PCAP_RECORD.pack(seconds & 0xFFFFFFFF, rest, len(data), max(frame.wire_len, len(data))) + data
 
 
-def _pcapng(frames: Iterable[Frame], interfaces: Sequence[str], unmasked: bool) -> Iterator[bytes]:
-    yield pcapng_header()
+def _pcapng(frames: Iterable[Frame], interfaces: Sequence[str], unmasked: bool, comment: str) -> Iterator[bytes]:
+    yield pcapng_header(comment)
     known: dict[tuple[int, int], int] = {}
     for frame in frames:
         key = frame.interface, frame.link_type

@@ -20,6 +20,7 @@ from app.sensor.card_masking import CardMasking
 from app.sensor.cards import Cards
 from app.sensor.commands import Commands
 from app.sensor.entropy_watch import EntropyWatch
+from app.sensor.evidence import EvidenceCutter
 from app.sensor.findings import MAX_LISTED
 from app.sensor.insight import Insight
 from app.sensor.live_source import LiveSources
@@ -72,7 +73,8 @@ def assemble(
     block_list, problems = read_block_lists(settings.blocklists)
     for problem in problems:
         notify("warning", problem)
-    detection = Engine(notify=notify, block_list=block_list)
+    evidence = EvidenceCutter(store, settings.export_unmasked)
+    detection = Engine(notify=notify, block_list=block_list, on_alert=evidence.want)
     pipeline = Pipeline(
         settings.max_flows,
         store,
@@ -83,8 +85,10 @@ def assemble(
         cards=cards,
         watch=EntropyWatch(entropy_settings(settings)),
     )
+    pipeline.evidence = snapshots.evidence = evidence
     snapshots.watch(pipeline, store)
     live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
     control = CaptureControl(pipeline, live, rights, notify)
+    evidence.interfaces = lambda: [one["name"] for one in control.state()["interfaces"]]
     dissector = Dissector()
     return Parts(control, Commands(control, store, dissector, send, settings.export_unmasked), snapshots, dissector)

@@ -7,7 +7,7 @@ Memory is touched only as it is used. One thread owns a store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,6 +56,18 @@ class HeldFrame:
     link_type: int
     interface: int
     hidden: Sequence[int] = ()  # positions of digits of card numbers
+
+
+def _held(record: np.void, frame: bytes, hidden: Sequence[int] = ()) -> HeldFrame:
+    return HeldFrame(
+        int(record["packet_id"]),
+        int(record["ts"]),
+        frame,
+        max(int(record["wire_len"]), len(frame)),
+        int(record["link_type"]),
+        int(record["interface"]),
+        hidden,
+    )
 
 
 class _Ring:
@@ -210,15 +222,23 @@ class PacketStore:
             given += len(frame)
             if given > limit_bytes:
                 return
-            yield HeldFrame(
-                packet_id,
-                int(record["ts"]),
-                frame,
-                max(int(record["wire_len"]), len(frame)),
-                int(record["link_type"]),
-                int(record["interface"]),
-                self._masking.hidden(record, frame) if hide else (),
-            )
+            yield _held(record, frame, self._masking.hidden(record, frame) if hide else ())
+
+    def windows_back(self) -> Iterator[NDArray[np.void]]:
+        """Copies of the held records (`STORED_DTYPE`), a window at a time, the newest window first, each oldest first."""
+        oldest, end = self._oldest_id(), self._next_id
+        while end > oldest:
+            end, records = self._step(end)
+            yield records
+
+    def frames_of(self, packet_ids: Iterable[int], hide: bool = True) -> Iterator[HeldFrame]:
+        """Those of the packets that are still held; `hide`: with the positions of card numbers."""
+        for packet_id in packet_ids:
+            for ring in self._rings:
+                record = ring.find(packet_id)
+                if record is not None:
+                    frame = ring.frame(record)
+                    yield _held(record, frame, self._masking.hidden(record, frame) if hide else ())
 
     def link_types(self, query: Query, flow_id: int = 0, now_ns: int = 0) -> set[int]:
         """The link types of the held packets that match; empty when none does."""

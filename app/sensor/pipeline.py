@@ -36,6 +36,14 @@ class Store(Protocol):
     def clear(self) -> None: ...
 
 
+class Evidence(Protocol):
+    """What cuts the packets of alerts out of the store (`app.sensor.evidence`)."""
+
+    def cut(self) -> None: ...
+
+    def clear(self) -> None: ...
+
+
 class EndedFlows(Protocol):
     """What takes the records of flows that ended (FLOW_DTYPE; valid during the call)."""
 
@@ -62,6 +70,7 @@ class Pipeline:
         self.watch = watch
         self.detection = detection
         self.cards = cards
+        self.evidence: Evidence | None = None
         self.kernel_drops = 0  # so far; whoever reads the source says it
         self.insight = insight
         self.entropy = entropy
@@ -102,6 +111,8 @@ class Pipeline:
         self.hardware = HardwareAddresses()
         if self.store is not None:
             self.store.clear()
+        if self.evidence is not None:
+            self.evidence.clear()
         self._last_sweep = 0
         self._rolled_tick = 0
 
@@ -132,6 +143,8 @@ class Pipeline:
                 self.cards.take(block.data, packets, flow_ids, self.table, first_id)
             if self.detection is not None:
                 self.detection.take(block.data, packets, flow_ids, first_id)
+            if self.evidence is not None:
+                self.evidence.cut()
         self._sweep_if_due(self._decoder.clock_ns)
 
     def expire(self, now_ns: int) -> None:

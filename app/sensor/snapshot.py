@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.model.columns import RINGS
 from app.sensor.alert_documents import alert_document
 from app.sensor.cards import card_document
+from app.sensor.evidence import EvidenceCutter
 from app.sensor.fact_documents import (
     dns_document,
     host_document,
@@ -51,6 +52,7 @@ class SnapshotMaker:
     def __init__(self) -> None:
         self._pipeline: Pipeline | None = None
         self._store: LiveList | None = None
+        self.evidence: EvidenceCutter | None = None
         self._generation = -1
         self._seq = 0
         self._forget()
@@ -228,7 +230,11 @@ class SnapshotMaker:
         if detection is None:
             return {}
         changed = detection.folding.take_changed(MAX_ALERTS)
-        return {"alerts": [alert_document(alert) for alert in changed], "detection": detection.state()}
+        said: dict[str, Any] = {"alerts": [alert_document(alert) for alert in changed], "detection": detection.state()}
+        if self.evidence is not None:
+            said["evidence"] = self.evidence.take()
+            said["detection"]["evidence_lost"] = self.evidence.lost
+        return said
 
     def _cards(self) -> dict[str, Any]:
         """Card numbers that were found or seen again, masked, and what was looked at."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.concurrency import spawn
+from app.services.alert_house import AlertHouse
 from app.services.captures import CaptureRequest, Captures
 from app.services.interfaces import Interfaces
 from app.services.legal import LegalNotice
@@ -39,6 +40,7 @@ class House:
     places: Places
     probes: Probes
     programs: Programs
+    alerts: AlertHouse
     shut_down: Callable[[], None] = _nothing
     started: float = field(default_factory=time.time)
 
@@ -64,10 +66,16 @@ class House:
             places,
             Probes(settings, mirror, places),
             Programs(mirror, settings.data_dir / "programs.json", read_usage),
+            AlertHouse(settings, mirror, lambda: house.interface_names()),
         )
         link.on_hello = lambda: captures.after_hello(house.initial_capture())
-        link.on_message = lambda message: captures.snapshot_applied() if message["type"] == "snapshot" else None
+        link.on_message = house._after_message
         return house
+
+    def _after_message(self, message: dict[str, Any]) -> None:
+        if message["type"] == "snapshot":
+            self.captures.snapshot_applied()
+            self.alerts.book.take_snapshot(message)
 
     def initial_capture(self) -> CaptureRequest | Path | None:
         """What the settings want captured at start."""
@@ -86,6 +94,7 @@ class House:
         spawn(self.programs.run, name="programs")
         spawn(self.places.run, name="places")
         spawn(self.probes.run, name="probes")
+        self.alerts.start()
 
     def interface_names(self) -> list[str]:
         """Names of the capture's interfaces in the order that rows refer to; empty where a file does not tell."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from app.concurrency import run_blocking
 from app.model.timestamps import rfc3339
+from app.services.alert_topic import AlertTopic
 from app.services.applications import top_applications
 from app.services.connections import Rows, connections
 from app.services.fact_lists import FactRequest, fact_page, parse_fact_query, parse_fact_sort
@@ -271,6 +272,7 @@ TOPICS: Final[dict[str, Callable[[Options], TopicState]]] = {
     "packets": _Packets,
     "connections": _Connections,
     "dns": _Dns,
+    "alert": lambda o: AlertTopic(o.house, o.q, o.limit),
     "capture_state": lambda o: _OnChange(o.house, lambda house: capture_state(house.mirror)),
     "sensor_state": lambda o: _OnChange(
         o.house, lambda house: sensor_state(house.mirror), ("snapshot_age_s", "progress")

@@ -20,6 +20,8 @@ _OUT_SIZE: Final = 1 << 20  # more than the largest frame with everything around
 _NANOSECONDS: Final = 9
 _OPTION_END, _OPTION_NAME, _OPTION_TSRESOL, _OPTION_APPLICATION = 0, 2, 9, 4
 _OPTION_RECEIVED, _OPTION_DROPPED = 4, 5
+_OPTION_COMMENT = 1
+_MAX_COMMENT = 16_000
 
 
 def pcap_header(link_type: int, snaplen: int = 0) -> bytes:
@@ -27,9 +29,12 @@ def pcap_header(link_type: int, snaplen: int = 0) -> bytes:
     return struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, snaplen or MAX_FRAME, link_type)
 
 
-def pcapng_header() -> bytes:
-    """A section header of unknown length."""
-    return _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + _options((_OPTION_APPLICATION, b"Netglass")))
+def pcapng_header(comment: str = "") -> bytes:
+    """A section header of unknown length, with a comment on the whole (cut at 16,000 bytes)."""
+    options = [(_OPTION_APPLICATION, b"Netglass")]
+    if comment:
+        options.insert(0, (_OPTION_COMMENT, comment.encode("utf-8", "replace")[:_MAX_COMMENT]))
+    return _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + _options(*options))
 
 
 def pcapng_interface(name: str, link_type: int, snaplen: int = 0) -> bytes:

@@ -24,6 +24,7 @@ from app.model.errors import ProtocolError
 from app.wire.filter import QueryError, parse
 from app.wire.filter_columns import packet_fields
 from app.wire.records import PACKET_ROW_DTYPE
+from tests.fakes.alerts import FakeAlerts
 from tests.fakes.facts import Facts
 from tests.fakes.traffic import Traffic
 
@@ -60,6 +61,7 @@ class FakeSensor:
         self.channel = channel
         self.traffic = Traffic(flows)
         self.facts = Facts()
+        self.alerts = FakeAlerts()
         self.told_until = 0  # number of the last flow that facts were told of
         self.interval = interval
         self.boot = boot or os.urandom(6).hex()
@@ -199,6 +201,7 @@ class FakeSensor:
             },
             health={"rss_bytes": 180 << 20, "tick_ms": 6.5, "lag_ms": 0.4, "uptime_s": time.monotonic() - self.started},
             **self.facts.about(fresh, now),
+            **self.alerts.about(traffic.flows, now),
             **traffic.top(),
         )
         return message

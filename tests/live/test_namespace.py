@@ -109,6 +109,7 @@ def test_nothing_is_sent_to_who_has_not_subscribed(site: Site) -> None:
         ("packets", {"packets", "skipped"}),
         ("connections", {"base", "columns", "rows", "removed", "total", "seq"}),
         ("dns", {"dns_queries", "skipped"}),
+        ("alert", {"alerts", "skipped"}),
         ("capture_state", {"state", "interfaces", "can_capture"}),
         ("sensor_state", {"state", "pid", "restarts", "message"}),
     ],
@@ -128,6 +129,7 @@ def test_every_topic_is_tested_or_named_here() -> None:
         "packets",
         "connections",
         "dns",
+        "alert",
         "capture_state",
         "sensor_state",
     }

@@ -1,0 +1,140 @@
+"""The packets behind an alert raise it again: the same rule, source and target, from the file alone."""
+
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.capture.pcap_file import open_file
+from app.detect.engine import Engine
+from app.model.alert import Alert, Detection, Evidence
+from app.model.errors import CaptureError
+from app.sensor.evidence import MAX_BYTES, MAX_WAITING, PER_TICK, EvidenceCutter
+from app.sensor.packet_store import PacketStore
+from app.sensor.pipeline import Pipeline
+from app.sensor.reproduce import reproduce, wanted_alert
+from app.wire.pcap_write import pcapng_header
+
+PROJECT = Path(__file__).parents[2]
+CAPTURES = PROJECT / "tests" / "data" / "captures"
+
+
+def arp_sweep(path, hosts=60):
+    """A capture in which 10.0.0.1 asks for its neighbours, with other traffic before."""
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for number in range(hosts):
+            frame = b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x08\x06" + struct.pack(">HHBBH", 1, 0x0800, 6, 4, 1)
+            frame += b"\x02\0\0\0\0\x01" + bytes([10, 0, 0, 1]) + bytes(6) + bytes([10, 0, 0, number + 2]) + bytes(18)
+            file.write(
+                struct.pack("<IIII", 1_700_000_000 + number // 20, number * 1000, len(frame), len(frame)) + frame
+            )
+    return path
+
+
+def cut(path):
+    store = PacketStore(8 << 20)
+    cutter = EvidenceCutter(store)
+    engine = Engine(on_alert=cutter.want)
+    pipeline = Pipeline(4096, store, detection=engine)
+    pipeline.evidence = cutter
+    source = open_file(path)
+    while (block := source.read()) is not None or not source.finished:
+        if block is not None:
+            pipeline.feed(block)
+            source.release(block)
+    pipeline.close_tick()
+    pipeline.finish()
+    source.close()
+    files = {entry["id"]: entry for _ in range(5) for entry in cutter.take()}
+    return engine.folding.alerts(), files
+
+
+def test_the_file_raises_the_alert_again(tmp_path):
+    alerts, files = cut(arp_sweep(tmp_path / "sweep.pcap"))
+    assert [alert.detection.rule for alert in alerts] == ["host_sweep_arp"]
+    entry = files[alerts[0].id]
+    assert entry["complete"]
+    file = tmp_path / "evidence.pcapng"
+    file.write_bytes(entry["file"])
+    found = reproduce(str(file))
+    assert found["reproduced"]
+    assert found["differences"] == {}
+    assert found["alert"]["id"] == alerts[0].id
+    command = [sys.executable, "-m", "app", "reproduce", str(file)]
+    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.strip().endswith("raised again, identical")
+
+
+def test_half_of_the_packets_do_not(tmp_path):
+    alerts, _ = cut(arp_sweep(tmp_path / "sweep.pcap"))
+    comment = json.dumps(
+        {"netglass_alert": {"rule": "host_sweep_arp", "source": "10.0.0.1", "target": alerts[0].detection.target}}
+    )
+    file = tmp_path / "nothing.pcapng"
+    file.write_bytes(pcapng_header(comment))
+    command = [sys.executable, "-m", "app", "reproduce", "--json", str(file)]
+    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert said.returncode == 1
+    assert json.loads(said.stdout)["reproduced"] is False
+
+
+def test_other_files_are_refused_with_a_sentence(tmp_path):
+    for name in ("app-dhcp.pcap", "fmt-pcapng-le-001.pcapng"):
+        with pytest.raises(CaptureError, match="which alert"):
+            wanted_alert(CAPTURES / name)
+    broken = tmp_path / "x.pcapng"
+    for text in ("{", "[]", '{"netglass_alert": 7}', '{"netglass_alert": {}}'):
+        broken.write_bytes(pcapng_header(text))
+        with pytest.raises(CaptureError):
+            wanted_alert(broken)
+    broken.write_bytes(pcapng_header("x")[:25])
+    with pytest.raises(CaptureError):
+        wanted_alert(broken)
+    with pytest.raises(CaptureError, match="No such file"):
+        wanted_alert(tmp_path / "nothing")
+
+
+def alert(number, packets=(1,)):
+    evidence = tuple(Evidence(packet, 1_700_000_000_000_000_000) for packet in packets)
+    return Alert.begin(
+        Detection(
+            "r", "t", "low", 1.0, "why", 1_700_000_000_000_000_000, "10.0.0.1", None, (number,), evidence=evidence
+        )
+    )
+
+
+def test_work_and_memory_are_bounded(tmp_path):
+    store = PacketStore(8 << 20)
+    cutter = EvidenceCutter(store)
+    pipeline = Pipeline(4096, store)
+    source = open_file(arp_sweep(tmp_path / "many.pcap", 250))
+    while (block := source.read()) is not None:
+        for _ in range(60):
+            pipeline.feed(block)
+    source.close()
+    for number in range(MAX_WAITING + 20):
+        cutter.want(alert(number))
+    assert cutter.lost == 20
+    made = cutter.take()
+    assert len(made) == PER_TICK
+    assert all(len(entry["file"]) < MAX_BYTES + 10_000 for entry in made)
+    assert made[0]["packets"] > 1000
+    first = alert(0)
+    cutter.want(first)  # it has not grown
+    assert first.id not in cutter._waiting
+
+
+def test_packets_that_are_gone_are_said(tmp_path):
+    store = PacketStore(1 << 20)
+    cutter = EvidenceCutter(store)
+    pipeline = Pipeline(4096, store)
+    source = open_file(arp_sweep(tmp_path / "few.pcap", 30))
+    pipeline.feed(source.read())
+    source.close()
+    cutter.want(alert(1, (1, 9999)))
+    assert cutter.take()[0]["complete"] is False
