@@ -9,6 +9,7 @@ GREASE values are gone already (`app.dpi.tls_hello`).
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from app.dpi.tls_hello import EXT_ALPN, EXT_SERVER_NAME, ClientHello
@@ -31,15 +32,15 @@ _HIDDEN: Final = (EXT_SERVER_NAME, EXT_ALPN)  # not in the hash: they depend on 
 
 def ja3_text(hello: ClientHello) -> str:
     """The string that JA3 hashes: decimal numbers, lists joined by dashes."""
-    lists = (hello.ciphers, hello.extensions, hello.groups, hello.point_formats)
-    return f"{hello.version}," + ",".join("-".join(map(str, numbers)) for numbers in lists)
+    parts = (hello.ciphers, hello.extensions, hello.groups, hello.point_formats)
+    return f"{hello.version}," + ",".join(_dashed(tuple(numbers)) for numbers in parts)
 
 
 def ja3(hello: ClientHello) -> str:
     """MD5 in hex; empty for a hello in the form of SSL 2.0, for which JA3 is not defined."""
     if hello.ssl2:
         return ""
-    return hashlib.md5(ja3_text(hello).encode(), usedforsecurity=False).hexdigest()
+    return _md5(ja3_text(hello))
 
 
 def ja4_text(hello: ClientHello, transport: str) -> str:
@@ -79,12 +80,29 @@ def _alpn(hello: ClientHello) -> str:
 
 
 def _lists(hello: ClientHello) -> tuple[str, str]:
-    ciphers = ",".join(sorted(f"{n:04x}" for n in hello.ciphers))
-    extensions = ",".join(sorted(f"{n:04x}" for n in hello.extensions if n not in _HIDDEN))
-    if hello.signature_algorithms:
-        extensions += "_" + ",".join(f"{n:04x}" for n in hello.signature_algorithms)
-    return ciphers, extensions
+    return _joined(tuple(hello.ciphers), tuple(hello.extensions), tuple(hello.signature_algorithms))
 
 
+# One program says the same in all its hellos, but for the order of its extensions: few texts and hashes are asked for again and again.
+@lru_cache(1024)
+def _joined(ciphers: tuple[int, ...], extensions: tuple[int, ...], algorithms: tuple[int, ...]) -> tuple[str, str]:
+    first = ",".join(sorted(f"{n:04x}" for n in ciphers))
+    second = ",".join(sorted(f"{n:04x}" for n in extensions if n not in _HIDDEN))
+    if algorithms:
+        second += "_" + ",".join(f"{n:04x}" for n in algorithms)
+    return first, second
+
+
+@lru_cache(1024)
+def _dashed(numbers: tuple[int, ...]) -> str:
+    return "-".join(map(str, numbers))
+
+
+@lru_cache(1024)
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+@lru_cache(1024)
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12] if text else _NONE

@@ -46,12 +46,11 @@ class KnownApplications:
         question = self._asked.pop(flow_id, None)
         if question is None or application.confidence not in (BY_CONTENT, BY_PART):
             return
-        *key, server = question
-        identity, protocol, port = key
-        self._owners[server] = application.address_owner
-        self._names[identity, protocol, port, application.address_owner] = replace(
-            application, confidence=BY_CACHE, risks=()
-        )
-        for table in (self._owners, self._names):
-            if len(table) > self._most:
-                del table[next(iter(table))]  # type: ignore[attr-defined]
+        identity, protocol, port, server = question
+        owner = application.address_owner
+        self._owners[server] = owner
+        self._names[identity, protocol, port, owner] = replace(application, confidence=BY_CACHE, risks=())
+        if len(self._owners) > self._most:
+            del self._owners[next(iter(self._owners))]
+        if len(self._names) > self._most:
+            del self._names[next(iter(self._names))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 GREASE: Final = frozenset(0x0A0A + 0x1010 * i for i in range(16))  # RFC 8701 § 2
@@ -188,7 +189,13 @@ def _client_extension(hello: ClientHello, kind: int, body: bytes, start: int, en
 def _numbers(body: bytes, start: int, length: int, most: int) -> list[int]:
     """Two-byte numbers without GREASE."""
     count = min(length // 2, most)
-    return [n for n in struct.unpack_from(f">{count}H", body, start) if n not in GREASE]
+    return list(_unpacked(body[start : start + 2 * count]))
+
+
+@lru_cache(512)
+def _unpacked(numbers: bytes) -> tuple[int, ...]:
+    """Programs send the same lists with every hello."""
+    return tuple(n for n in struct.unpack(f">{len(numbers) // 2}H", numbers) if n not in GREASE)
 
 
 def _host_name(body: bytes, start: int, end: int) -> bytes | None:

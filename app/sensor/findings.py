@@ -18,9 +18,26 @@ from app.dpi.facts import (
     TlsClientHello,
     TlsServerHello,
 )
+from app.wire.addresses import parse_address
 
 MAX_LISTED: Final = 5_000  # of each kind, in live capture: what waits for a snapshot
+MAX_ANSWERS: Final = 1_000  # of TLS servers, that wait for their hello to be told
+HELLO_PATIENCE: Final = 3  # times that a hello waits for its answer to be told with it
 MAX_KNOWN: Final = 20_000  # flows of live capture of which something is known
+
+
+def is_name(host: str) -> bool:
+    """Whether what a client asked for is a name, and no bare address (with or without a port)."""
+    if ":" not in host and not host[-1:].isdigit():
+        return True
+    name, _, port = host.rpartition(":")
+    for text in (host, name if port.isdigit() else ""):
+        try:
+            parse_address(text.strip("[]"))
+        except ValueError:
+            continue
+        return False
+    return True
 
 
 @dataclass(slots=True)
@@ -53,6 +70,10 @@ class Findings:
         self.flows: dict[int, FlowFindings] = {}
         self.changed: set[int] = set()  # flows with something new since the last `take_changed`
         self.forgotten = 0
+        self._answers: dict[int, TlsServerHello] = {}  # by flow, told already or waiting to be
+        self._waiting: deque[tuple[TlsClientHello, int]] = (
+            deque()
+        )  # hellos without an answer, and how often they were passed over
 
     def take(self, fact: Fact) -> None:
         """Sort one fact in."""
@@ -69,7 +90,7 @@ class Findings:
             self._keep(self.http, fact)
             flow = self._flow(fact.flow_id)
             flow.protocol = flow.protocol or "http"
-            if fact.host and flow.server_name is None:
+            if fact.host and flow.server_name is None and is_name(fact.host):
                 flow.server_name, flow.server_name_source = fact.host, "http"
         elif isinstance(fact, Recognized):
             flow = self._flow(fact.flow_id)
@@ -83,12 +104,31 @@ class Findings:
         """The classifier's word on a flow."""
         flow = self._flow(flow_id)
         flow.app, flow.category, flow.app_source = application.name, application.category, application.source
-        if flow.server_name is None and application.server_name:
+        if flow.server_name is None and application.server_name and is_name(application.server_name):
             flow.server_name, flow.server_name_source = application.server_name, "ndpi"
 
     def drain(self, kept: deque[Any], most: int) -> list[Any]:
         """The oldest facts of one kind, at most `most`, once (live capture: they live on in the web process)."""
         return [kept.popleft() for _ in range(min(most, len(kept)))]
+
+    def take_hellos(self, most: int) -> list[tuple[TlsClientHello, TlsServerHello | None]]:
+        """Hellos with their servers' answers, at most `most`, once (live capture). One without an answer is passed over a few times first."""
+        for answer in self.drain(self.server_hellos, len(self.server_hellos)):
+            self._answers[answer.flow_id] = answer
+        hellos = [*self._waiting, *((hello, 0) for hello in self.drain(self.client_hellos, most))]
+        self._waiting.clear()
+        ready: list[tuple[TlsClientHello, TlsServerHello | None]] = []
+        for hello, waited in hellos:
+            answer_to = self._answers.get(hello.flow_id)
+            if len(ready) < most and (answer_to is not None or waited >= HELLO_PATIENCE):
+                ready.append((hello, answer_to))
+            else:
+                self._waiting.append((hello, waited + 1))
+        while len(self._waiting) > most:
+            ready.append((self._waiting.popleft()[0], None))
+        for _ in range(len(self._answers) - MAX_ANSWERS):
+            del self._answers[next(iter(self._answers))]
+        return ready
 
     def take_changed(self, most: int) -> list[tuple[int, FlowFindings]]:
         """Flows with something new, each once, at most `most` of them; the others next time."""
@@ -102,7 +142,7 @@ class Findings:
         flow.tls_version = flow.tls_version or fact.version
         flow.alpn = ",".join(fact.alpn) or None
         flow.protocol = fact.transport
-        if fact.server_name:
+        if fact.server_name and is_name(fact.server_name):
             flow.server_name, flow.server_name_source = fact.server_name, fact.transport
 
     def _flow(self, flow_id: int) -> FlowFindings:

@@ -205,11 +205,9 @@ class SnapshotMaker:
         if insight is None:
             return {}
         findings = insight.findings
-        hellos = findings.drain(findings.client_hellos, MAX_FACTS)
-        answers = {hello.flow_id: hello for hello in findings.server_hellos} if hellos else {}
         return {
             "dns": [dns_document(fact) for fact in findings.drain(findings.dns, MAX_FACTS)],
-            "tls": [tls_document(hello, answers.get(hello.flow_id)) for hello in hellos],
+            "tls": [tls_document(hello, answer) for hello, answer in findings.take_hellos(MAX_FACTS)],
             "http": [http_document(fact) for fact in findings.drain(findings.http, MAX_FACTS)],
             "logins": [login_document(fact) for fact in findings.drain(findings.logins, MAX_FACTS)],
             "names": [host_document(fact) for fact in findings.drain(findings.hosts, MAX_FACTS)],

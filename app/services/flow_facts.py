@@ -63,8 +63,10 @@ def known_flow(row: Sequence[Any]) -> KnownFlow:
     if len(row) != len(KnownFlow._fields) - 1 or not all(value is None or isinstance(value, str) for value in row):
         raise ValueError("what is known of a flow is a list of texts")
     spoken, _, owner = (row[0] or "").partition(".")
-    known = KnownFlow(*row)._replace(application=owner or spoken or None)
-    if known.server_name_source == "ndpi" and (spoken.lower() in _LOOK_UPS or known.protocol in _LOOK_UPS):
+    looks_up = spoken.lower() in _LOOK_UPS or row[9] in _LOOK_UPS
+    # Whoever asks for a service's name does not use the service yet: its name stays in `detailed_protocol`.
+    known = KnownFlow(*row)._replace(application=(spoken if looks_up else owner or spoken) or None)
+    if known.server_name_source == "ndpi" and looks_up:
         return known._replace(server_name=None, server_name_source=None)
     return known
 

@@ -9,7 +9,7 @@ from scapy.layers.dns import DNS, DNSQR, DNSRR
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
-from app.dpi.facts import CleartextLogin, DnsTransaction, HttpTransaction
+from app.dpi.facts import CleartextLogin, DnsTransaction, HttpTransaction, TlsClientHello, TlsServerHello
 from app.dpi.inspector import DONE, MORE
 from app.sensor.fact_documents import dns_document, http_document
 from app.sensor.findings import Findings
@@ -227,6 +227,38 @@ def test_findings_are_bounded():
         findings.take(DnsTransaction(i, i, "c", "s", f"n{i}", "A", None))
     assert [fact.query for fact in findings.dns] == ["n7", "n8", "n9"]
     assert findings.forgotten == 14
+
+
+def test_a_hello_waits_for_its_answer():
+    def hello(flow_id):
+        return TlsClientHello(flow_id, flow_id, "tls", f"{flow_id}.example", [], "TLS 1.2", "", "")
+
+    def answer(flow_id):
+        return TlsServerHello(flow_id, flow_id, "TLS 1.2", "c", None)
+
+    findings = Findings(limit=10)
+    findings.take(hello(1))
+    findings.take(hello(2))
+    findings.take(answer(2))
+    assert findings.take_hellos(10) == [(hello(2), answer(2))]
+    findings.take(answer(1))
+    assert findings.take_hellos(10) == [(hello(1), answer(1))]
+    findings.take(hello(3))
+    assert [findings.take_hellos(10) for _ in range(4)] == [[], [], [], [(hello(3), None)]]
+    for number in range(4, 9):
+        findings.take(hello(number))
+        findings.take(answer(number))
+    assert [len(findings.take_hellos(2)) for _ in range(4)] == [2, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "known"),
+    [("192.0.2.7", None), ("192.0.2.7:8080", None), ("[2001:db8::1]:80", None), ("2001:db8::1", None), ("a.example:81", "a.example:81"), ("v2", "v2")],
+)  # fmt: skip
+def test_a_bare_address_is_no_server_name(asked, known):
+    findings = Findings(limit=10)
+    findings.take(HttpTransaction(1, 1, "GET", asked, "/", "1.1"))
+    assert findings.flows[1].server_name == known
 
 
 def test_the_flow_begun_first_is_let_go_for_another():
