@@ -109,7 +109,7 @@ def test_the_query_language_knows_programs(mirror: Mirror) -> None:
         flows=flows(*(flow(number, f"{HERE}:{1000 + number}") for number in (1, 2, 3))).tobytes(),
         processes=[process(1, "curl"), process(2, "firefox", user="bob")],
         owners=[owner(1, HERE, 1001, end(1), None), owner(2, HERE, 1002, end(2), None)],
-        known=[[3, "DNS.Curly", *[None] * 9]],
+        known=[[3, "TLS.Curly", *[None] * 9]],
     )
     view = mirror.flow_view()
 
