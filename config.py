@@ -327,6 +327,13 @@ class Settings:
         "history, logs, compiled kernels",
         child=True,
     )
+    history: bool = _setting(
+        "HISTORY", True, _switch, "0 or 1", "keep what was seen live in DATA_DIR, for time ranges in the past"
+    )
+    history_days: int = _setting("HISTORY_DAYS", 30, _whole(1, 3650), "days, 1..3650", "how long history is kept")
+    history_max_mb: int = _setting(
+        "HISTORY_MAX_MB", 2048, _whole(16, 1_048_576), "MiB, 16..1048576", "room for history; the oldest goes first"
+    )
     export_dir: Path = _setting(
         "EXPORT_DIR",
         PROJECT / "exports",

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from app import launcher
@@ -22,6 +23,7 @@ from config import Settings, SettingsError
 if TYPE_CHECKING:
     from flask import Flask
 
+_last_words: list[Callable[[], None]] = []  # what the web process has to do before it ends
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _log = logging.getLogger("netglass")
@@ -43,6 +45,11 @@ def _finish(launched: launcher.Launched, status: int) -> NoReturn:
     """End broker and sensor, then this process: background threads, green or real, have nothing left to do and would be waited for."""
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
+    for say in _last_words:
+        try:
+            say()
+        except Exception:  # the end comes whatever happens
+            _log.exception("something was left undone at the end")
     launched.end()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(RuntimeError, OSError):  # the signal came in the middle of a write, or nobody reads
@@ -66,6 +73,7 @@ def _serve(settings: Settings, launched: launcher.Launched) -> None:
         settings, BrokerLinks(launched.receiver), uids=[launched.started_by], port=listener.getsockname()[1]
     )
     app.extensions[EXTENSION].shut_down = lambda: os.kill(os.getpid(), signal.SIGTERM)
+    _last_words.append(app.extensions[EXTENSION].history.last_words)
     _announce(settings, app, listener)
     serve(app, listener)
 

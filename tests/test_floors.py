@@ -66,6 +66,7 @@ HOMES = {
     "eventlet": ("concurrency.py",),
     "numba": ("native/", "wire/", "flow/", "stats/", "capture/", "sensor/"),
     "llvmlite": ("native/", "wire/", "flow/", "stats/", "capture/", "sensor/"),
+    "duckdb": ("store/database.py", "store/reading.py", "store/__main__.py"),
     "scapy": ("dissect/", "capture/"),
     "flask": ("__init__.py", "server.py", "api/", "live/", "security/"),
     "flask_socketio": ("__init__.py", "server.py", "live/"),

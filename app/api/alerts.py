@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request, send_file
 
-from app.api.context import house, json_object, only_arguments, switch, whole_number
+from app.api import history
+from app.api.context import house, json_object, linked, moment, only_arguments, switch, whole_number
 from app.api.limits import limit
 from app.concurrency import run_blocking
 from app.security.caller import caller_name
+from app.services import history_pages
 from app.services.alert_book import alert_counts, alert_page, judged
 from app.services.fact_lists import FactRequest, parse_fact_query, parse_fact_sort
 from app.services.mutes import checked_query, would_hide
 from app.services.query_errors import BadRequest
+from app.services.query_times import timed
 from app.services.reproduction import reproduce
 
 blueprint = Blueprint("alerts", __name__)
@@ -28,26 +30,23 @@ MAX_AT_ONCE: Final = 1_000
 @blueprint.get("/api/alerts")
 @blueprint.get("/api/anomalies")
 def alerts() -> Response:
-    """Alerts, newest first: `limit`, `offset`, `sort`, `q`; `muted=1` with those that a mute rule hides."""
-    only_arguments("limit", "offset", "sort", "q", "muted")
-    wanted = FactRequest(
-        "alerts",
-        whole_number("limit", 200, 1, MAX_LIMIT),
-        whole_number("offset", 0, 0, MAX_OFFSET),
-        0,
-        parse_fact_sort("alerts", request.args.get("sort", "")),
-        request.args.get("q", ""),
-    )
-    parse_fact_query("alerts", wanted.q)
-    found = run_blocking(alert_page, house().alerts.book.inputs(), wanted, switch("muted"))
+    """Alerts, newest first: `limit`, `offset`, `sort`, `q`, `from`, `to`; `muted=1` with those that a mute rule hides; `history=1`: those that were
+    kept (by time alone)."""
+    only_arguments("limit", "offset", "sort", "q", "muted", "from", "to", "history")
+    size, offset = whole_number("limit", 200, 1, MAX_LIMIT), whole_number("offset", 0, 0, MAX_OFFSET)
+    sort, text, muted = request.args.get("sort", ""), request.args.get("q", ""), switch("muted")
+    if switch("history"):
+        if sort or text:
+            raise BadRequest("alerts of the history are chosen by time alone", "sort" if sort else "q", ["from", "to"])
+        return history.page(history_pages.alert_page(house().history, history.span(), size, offset))
+    query = timed(parse_fact_query("alerts", text), "time", "time", moment("from"), moment("to"))
+    wanted = FactRequest("alerts", size, offset, 0, parse_fact_sort("alerts", sort), query)
+    found = run_blocking(alert_page, house().alerts.book.inputs(), wanted, muted)
     response = jsonify(found.page.documents)
     response.headers["X-Total-Count"] = str(found.page.total)
     response.headers["X-Muted-Count"] = str(found.muted)
-    end = wanted.offset + wanted.limit
-    if end < found.page.total and end <= MAX_OFFSET:
-        kept = {key: value for key, value in request.args.items() if key != "offset"}
-        response.headers["Link"] = f'<{request.path}?{urlencode({**kept, "offset": str(end)})}>; rel="next"'
-    return response
+    end = offset + size
+    return linked(response, {"offset": str(end)} if end < found.page.total and end <= MAX_OFFSET else None)
 
 
 @blueprint.get("/api/alert_summary")

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
-from app.api.context import house, json_object, only_arguments, whole_number
+from app.api import history
+from app.api.context import house, json_object, linked, moment, only_arguments, switch, whole_number
 from app.concurrency import run_blocking
 from app.services.connection_detail import connection_detail
 from app.services.connections import Rows, connections
 from app.services.flow_mirror import FlowView
-from app.services.queries import MAX_LIMIT, MAX_OFFSET, Page, PageRequest, parse_sort, select
+from app.services.history_pages import connection_page
+from app.services.queries import MAX_LIMIT, MAX_OFFSET, Page, PageRequest, parse_query, parse_sort, select
+from app.services.query_times import timed
 
 blueprint = Blueprint("connections", __name__)
 
 LIST_ARGUMENTS = ("limit", "offset", "cursor", "sort", "q")
+TIME_ARGUMENTS = ("from", "to", "history")
 
 
 @blueprint.get("/api/connections")
 def listing() -> Response:
-    """All connections, newest first: `limit`, `offset` or `cursor`, `sort`, `q`."""
-    only_arguments(*LIST_ARGUMENTS)
-    return _page(_request({}))
+    """All connections, newest first: `limit`, `offset` or `cursor`, `sort`, `q`, `from`, `to`; with `history=1` those that were kept."""
+    only_arguments(*LIST_ARGUMENTS, *TIME_ARGUMENTS)
+    wanted = _request({})
+    if switch("history"):
+        asked = history.sorted_span("flows", request.args.get("sort", ""))
+        return history.page(connection_page(house().history, asked, wanted.limit, wanted.cursor, wanted.offset))
+    return _page(wanted)
 
 
 @blueprint.post("/api/connections/filter")
@@ -42,12 +49,16 @@ def detail(flow_id: int) -> Response:
 
 
 def _request(conditions: dict[str, object]) -> PageRequest:
+    text = request.args.get("q", "")
+    first, last = moment("from"), moment("to")
+    if (first or last) and not switch("history"):
+        text = timed(parse_query(text, house().interface_names()), "start", "end", first, last)
     return PageRequest(
         limit=whole_number("limit", 1_000, 1, MAX_LIMIT),
         offset=whole_number("offset", 0, 0, MAX_OFFSET),
         cursor=request.args.get("cursor") or None,
-        sort=parse_sort(request.args.get("sort", "")),
-        q=request.args.get("q", ""),
+        sort=() if switch("history") else parse_sort(request.args.get("sort", "")),
+        q=text,
         conditions=conditions,
     )
 
@@ -58,11 +69,7 @@ def _page(wanted: PageRequest) -> Response:
     body, page = run_blocking(_document, view, wanted, services.interface_names(), services.mirror.now_ns)
     response = Response(body, content_type="application/json")
     response.headers["X-Total-Count"] = str(page.total)
-    if page.next_cursor is not None:
-        kept = {key: value for key, value in request.args.items() if key not in ("cursor", "offset")}
-        url = f"{request.path}?{urlencode({**kept, 'cursor': page.next_cursor})}"
-        response.headers["Link"] = f'<{url}>; rel="next"'
-    return response
+    return linked(response, {"cursor": page.next_cursor} if page.next_cursor is not None else None)
 
 
 def _document(view: FlowView, wanted: PageRequest, names: list[str], now_ns: int) -> tuple[bytes, Page]:

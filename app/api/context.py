@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from urllib.parse import urlencode
 
-from flask import current_app, request
+from flask import Response, current_app, request
 
 from app.model.timestamps import parse_time
 from app.services.house import House
@@ -65,3 +66,11 @@ def json_object() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest("the body is not a JSON object", "body", ["a JSON object"])
     return body
+
+
+def linked(response: Response, next_page: dict[str, str] | None) -> Response:
+    """The response with the way to the next page; `next_page`: parameters in place of `cursor` and `offset`, None at the end."""
+    if next_page is not None:
+        kept = {key: value for key, value in request.args.items() if key not in ("cursor", "offset")}
+        response.headers["Link"] = f'<{request.path}?{urlencode({**kept, **next_page})}>; rel="next"'
+    return response

@@ -19,7 +19,7 @@ blueprint = Blueprint("export", __name__)
 
 PIECE = 256 * 1024
 TYPES = {"pcap": "application/vnd.tcpdump.pcap", "pcapng": "application/x-pcapng"}
-ROW_ARGUMENTS = ("what", "schema", "q", "flow", "from", "to", "sort", "save")
+ROW_ARGUMENTS = ("what", "schema", "q", "flow", "from", "to", "sort", "save", "history")
 LAST_FLOW = (1 << 63) - 1
 
 
@@ -64,7 +64,7 @@ def _rows(form: str) -> Response:
     )
     save = switch("save")
     limit("export")
-    made = export(house(), what, form, schema, wanted)
+    made = export(house(), what, form, schema, wanted, switch("history"))
     if save:
         return _saved(made.file_name, made.pieces)
     response = Response(made.pieces, content_type=made.content_type)

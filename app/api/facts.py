@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from flask import Blueprint, Response, jsonify, request
 
-from app.api.context import house, only_arguments, whole_number
+from app.api import history
+from app.api.context import house, linked, moment, only_arguments, switch, whole_number
 from app.concurrency import run_blocking
-from app.services.fact_lists import FactPage, FactRequest, fact_page, parse_fact_query, parse_fact_sort
+from app.services import history_pages
+from app.services.fact_lists import FactRequest, fact_page, parse_fact_query, parse_fact_sort
+from app.services.query_times import timed
 
 blueprint = Blueprint("facts", __name__)
 
@@ -42,28 +43,27 @@ def logins() -> Response:
 
 
 def _listing(kind: str) -> Response:
-    only_arguments("limit", "offset", "cursor", "sort", "q")
-    wanted = FactRequest(
+    only_arguments("limit", "offset", "cursor", "sort", "q", "from", "to", "history")
+    limit, offset = whole_number("limit", 200, 1, MAX_LIMIT), whole_number("offset", 0, 0, MAX_OFFSET)
+    sort = request.args.get("sort", "")
+    if switch("history"):
+        wanted = history.sorted_span(kind, sort)
+        return history.page(
+            history_pages.fact_page(house().history, kind, wanted, limit, request.args.get("cursor"), offset)
+        )
+    query = parse_fact_query(kind, request.args.get("q", ""))
+    asked = FactRequest(
         kind,
-        whole_number("limit", 200, 1, MAX_LIMIT),
-        whole_number("offset", 0, 0, MAX_OFFSET),
+        limit,
+        offset,
         whole_number("cursor", 0, 1, LAST_NUMBER),
-        parse_fact_sort(kind, request.args.get("sort", "")),
-        request.args.get("q", ""),
+        parse_fact_sort(kind, sort),
+        timed(query, "time", "time", moment("from"), moment("to")),
     )
-    parse_fact_query(kind, wanted.q)
     mirror = house().mirror
-    page = run_blocking(fact_page, mirror.newest_facts(kind), wanted, mirror.now_ns)
+    page = run_blocking(fact_page, mirror.newest_facts(kind), asked, mirror.now_ns)
     response = jsonify(page.documents)
     response.headers["X-Total-Count"] = str(page.total)
-    if page.next_before or page.next_offset:
-        response.headers["Link"] = f'<{request.path}?{urlencode(_next(page))}>; rel="next"'
-    return response
-
-
-def _next(page: FactPage) -> dict[str, str]:
-    """Parameters of the next page: by number in the usual order, by place in any other."""
-    kept = {key: value for key, value in request.args.items() if key not in ("cursor", "offset")}
-    if page.next_before:
-        return {**kept, "cursor": str(page.next_before)}
-    return {**kept, "offset": str(page.next_offset)}
+    if page.next_before:  # by number in the usual order, by place in any other
+        return linked(response, {"cursor": str(page.next_before)})
+    return linked(response, {"offset": str(page.next_offset)} if page.next_offset else None)

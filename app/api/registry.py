@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import Blueprint
 
-from app.api import alerts, capture, connections, export, facts, hosts, packets, pages, program, programs, statistics
+from app.api import alerts, capture, connections, export, facts, history, hosts, packets, pages, program, programs, statistics
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     pages.blueprint,
@@ -14,6 +14,7 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     packets.blueprint,
     facts.blueprint,
     hosts.blueprint,
+    history.blueprint,
     alerts.blueprint,
     statistics.blueprint,
     capture.blueprint,

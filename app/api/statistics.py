@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from app.api.context import house, moment, only_arguments, whole_number
+from app.api import history
+from app.api.context import house, moment, only_arguments, switch, whole_number
+from app.services import history_summary
 from app.services.query_errors import BadRequest
 from app.services.shares import shares, why_empty
 from app.services.statistics import stats
@@ -24,12 +26,17 @@ def statistics() -> Response:
 
 @blueprint.get("/api/timeseries")
 def points() -> Response:
-    """Points for charts: `metric` (several separated by commas), `step`, `from`, `to`."""
-    only_arguments("metric", "step", "from", "to")
+    """Points for charts: `metric` (several separated by commas), `step`, `from`, `to`; with `history=1` from the minutes that were kept."""
+    only_arguments("metric", "step", "from", "to", "history")
     metrics = tuple(dict.fromkeys(part for part in request.args.get("metric", "bps").split(",") if part))
     if not 0 < len(metrics) <= MAX_METRICS:
         raise BadRequest("metric names nothing", "metric", METRIC_NAMES)
     step = whole_number("step", 0, 0, 86_400) or None
+    if switch("history"):
+        unknown = next((name for name in metrics if name not in METRIC_NAMES), None)
+        if unknown is not None:
+            raise BadRequest(f"there is no metric {unknown[:60]!r}", "metric", METRIC_NAMES)
+        return jsonify(history_summary.points(house().history, metrics, step, history.span()))
     return jsonify(timeseries(house().mirror, metrics, step, moment("from"), moment("to")))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +17,7 @@ from app.export.schemas import SCHEMA_NAMES, SCHEMAS, native_view
 from app.export.tables import Format, Writer
 from app.export.view import View
 from app.services.export_sources import DATASETS, Dataset, Documents, ExportRequest
+from app.services.history_pages import exported
 from app.services.house import House
 from app.services.query_errors import BadRequest, NotThere, Unavailable
 
@@ -39,8 +40,8 @@ def dataset(name: str) -> Dataset:
     return DATASETS[name]
 
 
-def export(house: House, what: str, file_format: str, schema: str, wanted: ExportRequest) -> Export:
-    """`BadRequest` names what does not exist; `NotThere` says why there is nothing."""
+def export(house: House, what: str, file_format: str, schema: str, wanted: ExportRequest, past: bool = False) -> Export:
+    """`past`: of the history. `BadRequest` names what does not exist; `NotThere` says why there is nothing."""
     chosen = dataset(what)
     if schema not in SCHEMA_NAMES:
         raise BadRequest(f"{schema[:40]!r} is no schema", "schema", SCHEMA_NAMES)
@@ -50,20 +51,35 @@ def export(house: House, what: str, file_format: str, schema: str, wanted: Expor
         file_format = "zeek"
     form = FORMATS[file_format]
     shape = native_view(chosen.fields, chosen.path) if schema == "native" else SCHEMAS[schema][chosen.schema_key]
-    parts = chosen.live(house, wanted, schema != "native")
-    first = run_blocking(next, parts, None)
+    if past:
+        parts, take = exported(house.history, what, wanted, schema != "native"), _here
+    else:
+        parts, take = chosen.live(house, wanted, schema != "native"), _elsewhere
+    first = take(parts)
     if first is None:
-        raise NotThere(why_empty(house, what, wanted))
+        raise NotThere("Nothing in the history matches." if past else why_empty(house, what, wanted))
     name = f"netglass-{what}" + (f"-{schema}" if schema != "native" else "")
-    return Export(f"{name}.{form.extension}", form.content_type, _pieces(form, shape, first, parts))
+    return Export(f"{name}.{form.extension}", form.content_type, _pieces(form, shape, first, lambda: take(parts)))
 
 
-def _pieces(form: Format, shape: View, part: Documents | None, parts: Iterator[Documents]) -> Iterator[bytes]:
+def _here(parts: Iterator[Documents]) -> Documents | None:
+    """The next part where taking it waits for another process."""
+    return next(parts, None)
+
+
+def _elsewhere(parts: Iterator[Documents]) -> Documents | None:
+    """The next part where taking it is plain work."""
+    return run_blocking(next, parts, None)
+
+
+def _pieces(
+    form: Format, shape: View, part: Documents | None, following: Callable[[], Documents | None]
+) -> Iterator[bytes]:
     writer = form.writer(shape.table())
     yield writer.head()
     while part is not None:
         yield run_blocking(_written, writer, shape, part)
-        part = run_blocking(next, parts, None)
+        part = following()
     yield writer.tail()
 
 

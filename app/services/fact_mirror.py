@@ -43,6 +43,15 @@ class FactMirror:
     def newest_first(self, kind: str) -> list[Fact]:
         return list(reversed(self._lists[kind]))
 
+    def after(self, kind: str, number: int) -> tuple[list[Fact], int]:
+        """Facts with a larger number, oldest first, and how many of those have fallen off."""
+        fresh = self.counts[kind] - number
+        if fresh <= 0:
+            return [], 0
+        held = self._lists[kind]
+        found = [held[i] for i in range(max(len(held) - fresh, 0), len(held))]
+        return found, fresh - len(found)
+
     def apply(self, snapshot: dict[str, Any], now_ns: int) -> None:
         """Takes over the facts of one snapshot. `now_ns`: the capture's clock. Parts that make no sense are left out and counted."""
         self.facts.now_ns = now_ns

@@ -137,6 +137,18 @@ class FlowMirror:
         self._ended.extend(changed["flow_id"][ended_now].tolist())
         self._evict()
 
+    def derived_of(self, flows: NDArray[np.void]) -> NDArray[np.void]:
+        """What is derived of these flows (DERIVED_DTYPE); of those that are not held, only their ends' places."""
+        rows = np.fromiter(
+            (self._row_of.get(flow_id, -1) for flow_id in flows["flow_id"].tolist()), np.intp, len(flows)
+        )
+        found = take(self._derived, np.maximum(rows, 0))
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            found[missing] = np.zeros(1, DERIVED_DTYPE)
+            found["local_is_src"][missing], found["direction"][missing] = self._directions(take(flows, missing))
+        return found
+
     def touch(self, flow_ids: Iterable[int]) -> None:
         """Something that is kept beside the rows of these flows has changed."""
         places = [row for row in map(self._row_of.get, flow_ids) if row is not None]
@@ -192,18 +204,22 @@ class FlowMirror:
         self._free[:0] = range(size - 1, old - 1, -1)
 
     def _derive(self, rows: NDArray[np.intp]) -> None:
-        flows = take(self._flows, rows)
+        local, direction = self._directions(take(self._flows, rows))
+        self._derived["direction"][rows] = direction
+        self._derived["local_is_src"][rows] = local
+
+    def _directions(self, flows: NDArray[np.void]) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+        """(whether the local end is the originator, index into DIRECTIONS) of each flow."""
         src_own, dst_own = self._is_own(flows, "src"), self._is_own(flows, "dst")
         # Where neither end is this machine, the border is that of the private networks (ECS network.direction).
         neither = ~(src_own | dst_own)
         src_in = src_own | (neither & is_local_network(flows["src_hi"], flows["src_lo"]))
         dst_in = dst_own | (neither & is_local_network(flows["dst_hi"], flows["dst_lo"]))
-        direction = np.full(len(rows), EXTERNAL, np.uint8)
+        direction = np.full(len(flows), EXTERNAL, np.uint8)
         direction[src_in & ~dst_in] = OUTBOUND
         direction[~src_in & dst_in] = INBOUND
         direction[src_in & dst_in] = INTERNAL
-        self._derived["direction"][rows] = direction
-        self._derived["local_is_src"][rows] = src_own | ~dst_own
+        return src_own | ~dst_own, direction
 
     def _is_own(self, flows: NDArray[np.void], end: str) -> NDArray[np.bool_]:
         found = np.zeros(len(flows), np.bool_)

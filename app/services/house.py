@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app.concurrency import spawn
 from app.services.alert_house import AlertHouse
 from app.services.captures import CaptureRequest, Captures
+from app.services.history import History
 from app.services.interfaces import Interfaces
 from app.services.legal import LegalNotice
 from app.services.mirror import Mirror
@@ -41,6 +42,7 @@ class House:
     probes: Probes
     programs: Programs
     alerts: AlertHouse
+    history: History
     shut_down: Callable[[], None] = _nothing
     started: float = field(default_factory=time.time)
 
@@ -67,6 +69,7 @@ class House:
             Probes(settings, mirror, places),
             Programs(mirror, settings.data_dir / "programs.json", read_usage),
             AlertHouse(settings, mirror, lambda: house.interface_names()),
+            History(settings, mirror),
         )
         link.on_hello = lambda: captures.after_hello(house.initial_capture())
         link.on_message = house._after_message
@@ -76,6 +79,7 @@ class House:
         if message["type"] == "snapshot":
             self.captures.snapshot_applied()
             self.alerts.book.take_snapshot(message)
+            self.history.note(message)
 
     def initial_capture(self) -> CaptureRequest | Path | None:
         """What the settings want captured at start."""
@@ -95,6 +99,8 @@ class House:
         spawn(self.places.run, name="places")
         spawn(self.probes.run, name="probes")
         self.alerts.start()
+        if self.history.enabled:
+            spawn(self.history.run, name="history")
 
     def interface_names(self) -> list[str]:
         """Names of the capture's interfaces in the order that rows refer to; empty where a file does not tell."""

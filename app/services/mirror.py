@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.services.alert_mirror import AlertMirror
+from app.services.connection_rows import Rows
 from app.services.fact_documents import Fact
 from app.services.fact_mirror import FactMirror
 from app.services.flow_mirror import FlowMirror, FlowView
@@ -81,6 +83,7 @@ class Mirror:
         self.captures = 0  # captures seen so far; packet and flow numbers hold within one
         self._packets: deque[NDArray[np.void]] = deque()
         self._packets_kept = 0
+        self.before_clear: Callable[[], None] = lambda: None  # a capture is about to be forgotten
         self._notices: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTICES)
         self.notice_count = 0  # of all notices so far
         self.packets_skipped = 0
@@ -232,6 +235,37 @@ class Mirror:
         with self._lock:
             return self.facts.newest_first(kind)
 
+    # -- for the history ---------------------------------------------------------------------------------------------
+
+    def ended_rows(self, data: Any, interfaces: list[str]) -> Rows | None:
+        """Flows that ended in a snapshot (its `flows`), with what is known beside them; None where none did."""
+        if not isinstance(data, bytes) or len(data) % FLOW_DTYPE.itemsize:
+            return None
+        flows = np.frombuffer(data, FLOW_DTYPE)
+        flows = flows[(flows["ended"] != 0) & (flows["flow_id"] != 0)]
+        if not len(flows):
+            return None
+        with self._lock:
+            return Rows(flows, self.flows.derived_of(flows), interfaces, self.facts.facts, self.flows.hosts)
+
+    def active_rows(self, begun_before_ns: int, interfaces: list[str]) -> Rows | None:
+        """Flows that have not ended and began before a time (0: all of them)."""
+        view = self.flow_view()
+        chosen = view.flows["ended"] == 0
+        if begun_before_ns:
+            chosen &= view.flows["start"] <= begun_before_ns
+        places = np.flatnonzero(chosen)
+        return Rows.of(view, places, interfaces) if len(places) else None
+
+    def facts_after(self, kind: str, number: int) -> tuple[list[Fact], int]:
+        """Facts of a kind with a larger number, oldest first, and how many of those are no longer held."""
+        with self._lock:
+            return self.facts.after(kind, number)
+
+    def alerts_after(self, number: int) -> list[Fact]:
+        """Alerts of which something was said after that number."""
+        return [fact for fact in self.newest_alerts() if fact.number > number]
+
     def newest_alerts(self) -> list[Fact]:
         """Alerts, the one seen last first."""
         with self._lock:
@@ -266,6 +300,7 @@ class Mirror:
         identity = (self.sensor.boot, capture.get("source"), capture.get("started_ns"), capture.get("file"))
         if not capture.get("started_ns") or identity == self._identity:
             return
+        self.before_clear()
         self._identity = identity
         self.captures += 1
         self.flows.clear()

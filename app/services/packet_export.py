@@ -10,10 +10,10 @@ from typing import IO, Final
 
 from app.concurrency import run_blocking
 from app.model.errors import CommandError
-from app.model.timestamps import rfc3339
 from app.services.captures import GONE_CODES
 from app.services.house import House
 from app.services.query_errors import BadRequest, NotThere, Unavailable
+from app.services.query_times import timed
 from app.wire.filter import Query, QueryError, parse
 from app.wire.filter_columns import packet_fields
 
@@ -37,19 +37,9 @@ def pcap_export(
     if not _running.acquire(blocking=False):
         raise Unavailable(f"{AT_ONCE} exports are being made already; try again in a moment.", "busy")
     try:
-        return _spooled(house, kind, with_time(query, first_ns, last_ns), flow_id)
+        return _spooled(house, kind, timed(Query(query.condition), "time", "time", first_ns, last_ns), flow_id)
     finally:
         _running.release()
-
-
-def with_time(query: Query, first_ns: int | None, last_ns: int | None) -> str:
-    """The query as text, and that the packet was captured between two times (both included)."""
-    times = [(sign, rfc3339(ns or 0)) for sign, ns in ((">=", first_ns), ("<=", last_ns))]
-    bounds = [f"time:{sign}{text}" for sign, text in times if text is not None]
-    condition = "" if query.condition is None else str(query.condition)
-    if not bounds or not condition:
-        return " ".join([condition, *bounds]).strip()
-    return " ".join([f"({condition})", *bounds])
 
 
 def _spooled(house: House, kind: str, q: str, flow_id: int | None) -> tuple[IO[bytes], int]:

@@ -57,10 +57,11 @@ class AddressFacet:
         columns = self.columns
         if item.text == "*" and not item.quoted:
             return lambda rows, _now: any_of((version != 0 for version, _, _ in columns(rows)), len(rows))
-        wanted = self._range(item.text)
+        wanted = self.range_of(item.text)
         return lambda rows, _now: any_of((wanted.mask(*column) for column in columns(rows)), len(rows))
 
-    def _range(self, text: str) -> AddressRange:
+    def range_of(self, text: str) -> AddressRange:
+        """The addresses that a value names; ValueError says what is wrong."""
         try:
             if ".." in text:
                 low, _, high = text.partition("..")
@@ -151,12 +152,13 @@ class FlagFacet:
         columns = self.columns
         if item.text == "*" and not item.quoted:
             return lambda rows, _now: any_of((column != 0 for column in columns(rows)), len(rows))
-        wanted = self._bits(item.text.lower())
+        wanted = self.bits_of(item.text.lower())
         if item.operator == "=" or wanted == 0:
             return lambda rows, _now: any_of((column == wanted for column in columns(rows)), len(rows))
         return lambda rows, _now: any_of((column & wanted == wanted for column in columns(rows)), len(rows))
 
-    def _bits(self, text: str) -> int:
+    def bits_of(self, text: str) -> int:
+        """The bits that a value names; ValueError where it is none."""
         if text in ("none", "0"):
             return 0
         result = 0
@@ -194,12 +196,13 @@ class EnumFacet:
         columns, missing = self.columns, self.missing
         if item.text == "*" and not item.quoted:
             return lambda rows, _now: any_of((column != missing for column in columns(rows)), len(rows))
-        codes = sorted(self._codes(item))
+        codes = sorted(self.codes(item))
         if len(codes) == 1:
             return lambda rows, _now: any_of((column == codes[0] for column in columns(rows)), len(rows))
         return lambda rows, _now: any_of((np.isin(column, codes) for column in columns(rows)), len(rows))
 
-    def _codes(self, item: Item) -> set[int]:
+    def codes(self, item: Item) -> set[int]:
+        """The codes that a value names; ValueError where it is none."""
         text = item.text.lower()
         if text in self.values:
             return set(self.values[text])

@@ -13,6 +13,7 @@ def main() -> None:
     parser.add_argument("--flows", type=int, default=1000)
     parser.add_argument("--interval", type=float, default=1.0)
     parser.add_argument("--mode", choices=("eventlet", "threading"), default="eventlet")
+    parser.add_argument("--history", action="store_true", help="keep a history in the data directory")
     parser.add_argument("--die-every", type=float, default=0, help="seconds between deaths of the sensor")
     parser.add_argument("--data-dir", default=None)
     parser.add_argument("--token", default=None)
@@ -41,7 +42,12 @@ def run(arguments: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     data = Path(arguments.data_dir or tempfile.mkdtemp(prefix="netglass-fake-"))
     settings = Settings(
-        host=arguments.host, port=arguments.port, data_dir=data, auth_token=arguments.token, async_mode=arguments.mode
+        host=arguments.host,
+        port=arguments.port,
+        data_dir=data,
+        auth_token=arguments.token,
+        async_mode=arguments.mode,
+        history=arguments.history,
     )
     broker = FakeBroker(arguments.flows, arguments.interval)
     listener = listen(settings.host, settings.port)

@@ -56,7 +56,7 @@ def running_site(
     data_dir: Path, flows: int = 200, interval: float = 0.1, broker: FakeBroker | None = None, **changes: Any
 ) -> Iterator[Site]:
     broker = broker or FakeBroker(flows, interval)
-    settings = Settings(data_dir=data_dir, auth_token="right", **changes)
+    settings = Settings(data_dir=data_dir, auth_token="right", **{"history": False, **changes})
     app = create_app(settings, broker, read_interfaces=fake_interfaces)
     start_background(app)
     try:

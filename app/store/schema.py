@@ -1,0 +1,59 @@
+"""The database's versions: what makes each out of the one before. A file of a later version is not opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.store.layout import DOCUMENTS, FACTS, FLOW_INTEGERS, FLOW_NUMBERS, FLOW_TEXTS, MINUTE_COUNTERS
+
+_SQL_OF: Final = {"JSON": "VARCHAR"}
+
+
+def quoted(name: str) -> str:
+    """A name of ours for SQL (`end` is a word of SQL)."""
+    return f'"{name}"'
+
+
+def _table(name: str, columns: Sequence[tuple[str, str]]) -> str:
+    return f"CREATE TABLE {quoted(name)} ({', '.join(f'{quoted(column)} {kind}' for column, kind in columns)})"
+
+
+def first_version() -> tuple[str, ...]:
+    """The tables as they were in version 1."""
+    flows = [
+        ("run", "UINTEGER"),
+        *((name, kind) for name, _, kind in FLOW_NUMBERS),
+        *((name, "VARCHAR") for name in FLOW_TEXTS),
+        *((name, "BIGINT") for name in FLOW_INTEGERS),
+    ]
+    facts = [
+        _table(
+            kind,
+            [
+                ("run", "UINTEGER"),
+                ("ns", "BIGINT"),
+                ("flow_id", "UBIGINT"),
+                *((key, _SQL_OF.get(sql, sql)) for key, sql in keys),
+            ],
+        )
+        for kind, keys in FACTS.items()
+    ]
+    minutes = [("run", "UINTEGER"), ("start", "BIGINT"), *((name, "UBIGINT") for name in MINUTE_COUNTERS)]
+    documents = [
+        _table(name, [("run", "UINTEGER"), ("id", "VARCHAR"), ("ns", "BIGINT"), ("document", "VARCHAR")])
+        for name in DOCUMENTS
+    ]
+    return (
+        _table("meta", [("key", "VARCHAR"), ("value", "VARCHAR")]),
+        _table("runs", [("run", "UINTEGER"), ("boot", "VARCHAR"), ("started_ns", "BIGINT")]),
+        _table("flows", flows),
+        *facts,
+        _table("minutes", minutes),
+        *documents,
+    )  # fmt: skip
+
+
+# What version n+1 adds to version n. Append; never change what is there.
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (first_version(),)
+VERSION: Final = len(MIGRATIONS)
