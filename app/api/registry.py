@@ -6,7 +6,20 @@ from typing import Final
 
 from flask import Blueprint
 
-from app.api import alerts, capture, connections, export, facts, history, hosts, packets, pages, program, programs, statistics
+from app.api import (
+    alerts,
+    capture,
+    connections,
+    export,
+    facts,
+    history,
+    hosts,
+    packets,
+    pages,
+    program,
+    programs,
+    statistics,
+)
 
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     pages.blueprint,
