@@ -53,7 +53,6 @@ def test_connections_of_the_past_have_the_keys_of_live_ones(site: Site) -> None:
             "duration",
             "protocol",
             "community_id",
-            "application",
             "interface",
         )
         assert {key: row[key] for key in same} == {key: live[0][key] for key in same}
