@@ -6,6 +6,7 @@ from typing import Final
 
 from app.detect.arp_spoof import ArpSpoof
 from app.detect.arp_sweep import ArpSweep
+from app.detect.beacon import Beacon
 from app.detect.conversation_registry import CONVERSATION_DETECTORS
 from app.detect.detector import Detector
 from app.detect.dhcp import Dhcp
@@ -17,10 +18,14 @@ from app.detect.flood import Flood
 from app.detect.host_sweep import HostSweep
 from app.detect.icmp_flood import IcmpFlood
 from app.detect.icmp_tunnel import IcmpTunnel
+from app.detect.long_connection import LongConnection
 from app.detect.malformed_ip import MalformedIp
 from app.detect.neighbour_discovery import NeighbourDiscovery
+from app.detect.newcomers import Newcomers
 from app.detect.odd_probes import OddProbes
 from app.detect.port_scan import PortScan
+from app.detect.reconnects import Reconnects
+from app.detect.traffic_volume import TrafficVolume
 from app.detect.unsolicited import Unsolicited
 
 DETECTORS: Final[tuple[type[Detector], ...]] = (
@@ -37,6 +42,11 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     Dhcp,
     IcmpTunnel,
     MalformedIp,
+    Beacon,
+    LongConnection,
+    TrafficVolume,
+    Reconnects,
+    Newcomers,
     *CONVERSATION_DETECTORS,
     EntropySpike,
     EntropyDrop,

@@ -1,0 +1,215 @@
+"""Somebody reports at regular intervals: connections, or bursts within one connection, that come like a clock, jitter allowed.
+
+What looks at the clock is the intervals between the beginnings of activity from one host to one service: their spread about the median and the symmetry of
+the spread, as in RITA (activecm/rita: Bowley skewness and median absolute deviation). Much harmless software reports as regularly, so regularity
+alone is told as low, and only with more that is odd as more: no name, a bare address, a new connection each time, a port that is no service's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+import numpy as np
+
+from app.detect import networks
+from app.detect.batch import Batch
+from app.detect.detector import Detector
+from app.detect.rule import Knob, Rule
+from app.detect.service_names import WEB, is_sought
+from app.model.alert import Evidence, Severity
+from app.stats.bounded import BoundedMap
+
+SECOND: Final = 1_000_000_000
+KEPT: Final = 128  # beginnings of activity per service
+MAX_SERIES: Final = 8192
+MAX_FLOWS: Final = 16_384
+MOST_A_BATCH: Final = 1024  # bursts of one batch that are read
+# Services that are regular by nature: time, names, discovery, routing, monitoring, tunnels' and phones' signs of life
+REGULAR_PORTS: Final = frozenset(
+    {37, 53, 67, 68, 123, 137, 138, 161, 162, 319, 320, 500, 514, 520, 546, 547, 1900, 1985, 2029, 3478, 3479, 3702, 4500, 5060, 5061, 5222, 5223, 5228, 5353, 5355}
+    | {1194, 1883, 8883, 6666, 6667, 6697, 9993, 19302, 21027, 22000, 22067, 41641, 51820, 57621, 17500}
+)  # fmt: skip
+
+
+class Series:
+    """Beginnings of activity from one host to one service."""
+
+    __slots__ = ("count", "evidence", "flows", "judged", "lengths", "new", "times", "told")
+
+    def __init__(self) -> None:
+        self.times: deque[int] = deque(maxlen=KEPT)
+        self.lengths: deque[int] = deque(maxlen=KEPT)
+        self.evidence: deque[Evidence] = deque(maxlen=12)
+        self.flows: deque[int] = deque(maxlen=12)
+        self.count = self.new = self.judged = self.told = 0
+
+
+class Rhythm:
+    """How regular some times are."""
+
+    __slots__ = ("deviation", "intervals", "median", "regular", "skew", "span")
+
+    def __init__(self, times: list[int]) -> None:
+        stamps = np.array(times, np.float64) / SECOND
+        gaps = np.diff(stamps)
+        self.intervals = len(gaps)
+        self.span = float(stamps[-1] - stamps[0])
+        low, median, high = np.percentile(gaps, (25, 50, 75))
+        self.median = float(median)
+        self.deviation = float(np.median(np.abs(gaps - median)) / median) if median > 0 else 9.0
+        self.skew = float((high + low - 2 * median) / (high - low)) if high > low else 0.0
+        self.regular = float((np.abs(gaps - median) <= 0.5 * median).mean()) if median > 0 else 0.0
+
+
+class Beacon(Detector):
+    name = "beacon"
+    rules = (
+        Rule(
+            "beacon",
+            "Beacon: a host reports at regular intervals",
+            "low",
+            "One host opens connections to another, or speaks within one, at regular intervals over a longer time, as malware does that asks for orders.",
+            "Updates, push services, home devices, pages that refresh themselves, monitoring: most regular traffic is one of these, which is why regularity alone is told as low.",
+            "Find the program and the owner of the address. A program you do not know that talks to an address without a name is worth a look.",
+            "T1071",
+        ),
+    )
+    knobs = (
+        Knob("intervals", 12, "intervals", "Fewer may look regular by chance."),
+        Knob("deviation", 0.25, "of the median", "Median deviation of the intervals: malware varies its intervals by up to half (Cobalt Strike's jitter), which gives 0.2."),
+        Knob("skew", 0.5, "of the quartiles", "Bowley skewness: people click in bunches with long pauses, which is far from symmetric."),
+        Knob("regular_share", 0.8, "of the intervals", "Within half of the median, so that lost reports do not hide the rest."),
+        Knob("shortest_s", 1.5, "s", "Shorter intervals are one conversation."),
+        Knob("span_s", 60, "s", "Over which the rhythm has to be kept."),
+        Knob("new_connections", 20, "connections", "Software keeps its connection for requests seconds apart; opening one anew each time is odd."),
+    )  # fmt: skip
+    selections = ("bursts",)
+
+    def begin(self) -> None:
+        self._series = self.bounded(MAX_SERIES, Series, lambda series: series.count > 4)
+        self._keys: BoundedMap[int, Any] = self.bounded(MAX_FLOWS)
+        self._fresh: dict[Any, Series] = {}
+
+    def on_packets(self, batch: Batch) -> None:
+        chosen = batch.select("bursts")[:MOST_A_BATCH]
+        column = batch.column
+        protocol = column("protocol", chosen)
+        chosen = chosen[(protocol == 6) | (protocol == 17)]
+        first = column("kind", chosen) & 128 != 0
+        flows = [batch.flow_id(index) for index in chosen.tolist()]
+        names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port", "protocol", "ts", "payload_len")
+        rows = zip(
+            chosen.tolist(),
+            first.tolist(),
+            flows,
+            *(column(name, chosen).tolist() for name in names),
+            strict=True,
+        )
+        for index, new, flow_id, s_hi, s_lo, d_hi, d_lo, s_port, d_port, proto, ts, length in rows:
+            key: Any
+            if new:
+                if s_port < d_port and s_port < 1024:  # begun in the middle: the responder spoke first
+                    s_hi, s_lo, d_hi, d_lo, d_port = d_hi, d_lo, s_hi, s_lo, s_port
+                if d_port in REGULAR_PORTS or s_port in REGULAR_PORTS:
+                    continue
+                key = ((s_hi, s_lo), (d_hi, d_lo), d_port, proto)
+                if networks.is_group(d_hi, d_lo) or networks.maybe_broadcast(d_hi, d_lo):
+                    continue
+                self._keys[flow_id] = key
+            else:
+                key = self._keys.get(flow_id)
+                if key is None:
+                    continue
+            series = self._series[key]
+            if series.times and ts - series.times[-1] < 500_000_000:  # a second connection of the same report
+                continue
+            series.times.append(ts)
+            series.lengths.append(length)
+            series.count += 1
+            series.new += new
+            series.evidence.extend(batch.evidence(index))
+            if not series.flows or series.flows[-1] != flow_id:
+                series.flows.append(flow_id)
+            if series.count >= self.knob("intervals") and series.count >= 1.25 * series.judged:
+                self._fresh[key] = series
+
+    def on_tick(self, now_ns: int) -> None:
+        if not self._fresh:
+            return
+        fresh, self._fresh = self._fresh, {}
+        for key, series in list(fresh.items())[:256]:
+            series.judged = series.count
+            self._judge(key, series)
+
+    def on_end(self, now_ns: int) -> None:
+        for key, series in self._series.items():
+            if series.count > self.knob("intervals") and series.count > series.judged:
+                self._judge(key, series)
+
+    def _judge(self, key: Any, series: Series) -> None:
+        limit = int(self.knob("intervals"))
+        if len(series.times) <= limit or series.count < 2 * series.told:
+            return
+        rhythm = Rhythm(list(series.times))
+        if (
+            rhythm.median < self.knob("shortest_s")
+            or rhythm.span < self.knob("span_s")
+            or rhythm.deviation > self.knob("deviation")
+            or (abs(rhythm.skew) > self.knob("skew") and rhythm.deviation > 0.05)
+            or rhythm.regular < self.knob("regular_share")
+        ):
+            return
+        self._weigh(key, series, rhythm)
+
+    def _weigh(self, key: Any, series: Series, rhythm: Rhythm) -> None:
+        """Regular it is; what else is odd?"""
+        source, target, port, protocol = key
+        known = self._known(series)
+        name, app = (known.server_name, known.app) if known is not None else (None, None)
+        odd: list[str] = []
+        if series.new >= self.knob("new_connections") and series.new >= 0.8 * series.count and rhythm.median < 60:
+            odd.append("a new connection each time")
+        if not name and not networks.is_private(*target):
+            odd.append("an address without a name")
+        if not is_sought(port) and port not in WEB:
+            odd.append(f"port {port}, which is no well-known service's")
+        inside = networks.is_private(*target) and networks.is_private(*source)
+        severity: Severity = "medium" if len(odd) >= 2 and not inside else "low"
+        series.told = series.count
+        one, two = networks.text(*source), networks.text(*target)
+        self.alert(
+            "beacon",
+            f"{one} turned to {name or two} (port {port}) {series.count} times, every {rhythm.median:.1f} s with a median deviation of {rhythm.deviation:.0%}; the limit is {self.knob('deviation'):.0%}."
+            + (f" Odd: {', '.join(odd)}." if odd else ""),
+            series.times[-1],
+            one,
+            two,
+            severity=severity,
+            confidence=min(0.9, 0.3 + 0.15 * len(odd) + 0.2 * (1 - rhythm.deviation / self.knob("deviation"))),
+            fold=(source, target, port),
+            measured=round(rhythm.deviation, 4),
+            threshold=self.knob("deviation"),
+            unit="of the median",
+            protocol="tcp" if protocol == 6 else "udp",
+            flow_ids=[flow for flow in series.flows if flow],
+            evidence=list(series.evidence),
+            details={
+                "interval_s": round(rhythm.median, 3),
+                "deviation": round(rhythm.deviation, 4),
+                "skew": round(rhythm.skew, 3),
+                "times": series.count,
+                "new_connections": series.new,
+                "span_s": round(rhythm.span, 1),
+                "server_name": name,
+                "app": app,
+                "odd": odd,
+            },
+        )
+
+    def _known(self, series: Series) -> Any:
+        for flow in reversed(series.flows):
+            known = self.context.known(flow)
+            if known is not None:
+                return known
+        return None
