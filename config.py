@@ -285,6 +285,18 @@ class Settings:
         "bytes of one packet that the entropy of the last packets is measured on",
         child=True,
     )
+    entropy_log: bool = _setting(
+        "ENTROPY_LOG", True, _switch, "0 or 1", "write the entropy log, CSV below DATA_DIR/logs"
+    )
+    entropy_log_mb: int = _setting(
+        "ENTROPY_LOG_MB", 16, _whole(1, 4096), "MiB, 1..4096", "size at which another file of the entropy log is begun"
+    )
+    entropy_log_files: int = _setting(
+        "ENTROPY_LOG_FILES", 20, _whole(1, 1000), "a whole number 1..1000", "files of the entropy log that are kept"
+    )
+    entropy_log_days: int = _setting(
+        "ENTROPY_LOG_DAYS", 30, _whole(1, 3650), "days, 1..3650", "age at which a file of the entropy log is deleted"
+    )
     ipinfo_token: str | None = _setting(
         "IPINFO_TOKEN",
         None,

@@ -11,6 +11,7 @@ from app.api.context import house, json_object, only_arguments
 from app.model.fields import (
     ALERT_FIELDS,
     CONNECTION_FIELDS,
+    ENTROPY_FIELDS,
     FACT_FIELDS,
     FLOW_FIELDS,
     HOST_FIELDS,
@@ -44,6 +45,7 @@ def explanations() -> Response:
         *PACKET_FIELDS,
         *FLOW_FIELDS,
         *METRIC_FIELDS,
+        *ENTROPY_FIELDS,
         *CONNECTION_FIELDS,
     )
     return jsonify({field.name: explanation(field) for field in fields})

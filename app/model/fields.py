@@ -10,6 +10,7 @@ from typing import Final
 
 from app.model.alert_fields import ALERT_FIELDS
 from app.model.connection_fields import CONNECTION_FIELDS
+from app.model.entropy_fields import ENTROPY_FIELDS
 from app.model.fact_fields import FACT_FIELDS
 from app.model.field import Field
 from app.model.flow_fields import FLOW_FIELDS
@@ -21,6 +22,7 @@ __all__ = [
     "ALERT_FIELDS",
     "CONNECTIONS",
     "CONNECTION_FIELDS",
+    "ENTROPY_FIELDS",
     "FACT_FIELDS",
     "FLOW_FIELDS",
     "HOST_FIELDS",

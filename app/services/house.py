@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app.concurrency import spawn
 from app.services.alert_house import AlertHouse
 from app.services.captures import CaptureRequest, Captures
+from app.services.entropy_recorder import EntropyRecorder
 from app.services.history import History
 from app.services.interfaces import Interfaces
 from app.services.legal import LegalNotice
@@ -43,6 +44,7 @@ class House:
     programs: Programs
     alerts: AlertHouse
     history: History
+    entropy_recorder: EntropyRecorder
     shut_down: Callable[[], None] = _nothing
     started: float = field(default_factory=time.time)
 
@@ -70,6 +72,7 @@ class House:
             Programs(mirror, settings.data_dir / "programs.json", read_usage),
             AlertHouse(settings, mirror, lambda: house.interface_names()),
             History(settings, mirror),
+            EntropyRecorder(settings, mirror),
         )
         link.on_hello = lambda: captures.after_hello(house.initial_capture())
         link.on_message = house._after_message
@@ -101,6 +104,7 @@ class House:
         self.alerts.start()
         if self.history.enabled:
             spawn(self.history.run, name="history")
+        spawn(self.entropy_recorder.run, name="entropy-log")
 
     def interface_names(self) -> list[str]:
         """Names of the capture's interfaces in the order that rows refer to; empty where a file does not tell."""

@@ -15,6 +15,7 @@ from app.model.timestamps import rfc3339
 from app.services.alert_topic import AlertTopic
 from app.services.applications import top_applications
 from app.services.connections import Rows, connections
+from app.services.entropy_topic import EntropyTopic
 from app.services.fact_lists import FactRequest, fact_page, parse_fact_query, parse_fact_sort
 from app.services.flow_mirror import FlowView
 from app.services.house import House
@@ -47,6 +48,7 @@ class Options:
 
     def __init__(self, house: House, given: dict[str, Any]) -> None:
         self.house = house
+        self.given = given
         self.q = _text(given, "q")
         self.sort_text = _text(given, "sort")
         limit = given.get("limit")
@@ -273,6 +275,7 @@ TOPICS: Final[dict[str, Callable[[Options], TopicState]]] = {
     "connections": _Connections,
     "dns": _Dns,
     "alert": lambda o: AlertTopic(o.house, o.q, o.limit),
+    "entropy": EntropyTopic,
     "capture_state": lambda o: _OnChange(o.house, lambda house: capture_state(house.mirror)),
     "sensor_state": lambda o: _OnChange(
         o.house, lambda house: sensor_state(house.mirror), ("snapshot_age_s", "progress")

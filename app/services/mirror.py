@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from app.services.alert_mirror import AlertMirror
 from app.services.connection_rows import Rows
+from app.services.entropy_mirror import EntropyMirror
 from app.services.fact_documents import Fact
 from app.services.fact_mirror import FactMirror
 from app.services.flow_mirror import FlowMirror, FlowView
 from app.services.host_table import HostTable
 from app.services.process_mirror import ProcessMirror
 from app.services.time_rings import TimeRings
-from app.wire.records import FLOW_DTYPE, PACKET_ROW_DTYPE
+from app.wire.records import ENTROPY_DTYPE, FLOW_DTYPE, PACKET_ROW_DTYPE
 
 KEPT_PACKETS: Final = 2_000
 KEPT_NOTICES: Final = 50
@@ -44,6 +45,7 @@ PLAIN_PARTS: Final = (
     "store",
     "health",
     "insight",
+    "entropy_state",
     "detection",
 )
 
@@ -72,6 +74,7 @@ class Mirror:
         self.alerts = AlertMirror()
         self.processes = ProcessMirror(self.flows, self.facts)
         self.rings = TimeRings()
+        self.entropy = EntropyMirror()
         self.sensor = SensorState()
         self.progress: dict[str, Any] | None = None
         self.snapshots = 0
@@ -108,6 +111,9 @@ class Mirror:
             self.facts.apply(snapshot, _count(snapshot.get("now_ns")))
             self.alerts.apply(snapshot.get("alerts"))
             self.processes.apply(snapshot, self.sensor.boot)
+            samples = self._columns(snapshot.get("entropy"), ENTROPY_DTYPE)
+            if samples is not None:
+                self.entropy.apply(samples)
             packets = self._columns(snapshot.get("packets"), PACKET_ROW_DTYPE)
             if packets is not None and len(packets):
                 self._keep_packets(packets)
@@ -271,6 +277,19 @@ class Mirror:
         with self._lock:
             return self.alerts.newest_first()
 
+    def entropy_rows(self) -> NDArray[np.void]:
+        """The newest ENTROPY row of each flow that is kept."""
+        with self._lock:
+            return self.entropy.rows()
+
+    def entropy_series(self, flow_ids: list[int]) -> dict[int, NDArray[np.void]]:
+        with self._lock:
+            return self.entropy.series(flow_ids)
+
+    def take_unlogged_entropy(self) -> list[NDArray[np.void]]:
+        with self._lock:
+            return self.entropy.take_unlogged()
+
     def packets(self) -> NDArray[np.void]:
         """The packets of the last ticks (PACKET_ROW), oldest first."""
         with self._lock:
@@ -308,6 +327,7 @@ class Mirror:
         self.alerts.clear()
         self.processes.clear()
         self.rings.clear()
+        self.entropy.clear()
         self._packets.clear()
         self._packets_kept = 0
         self.packets_skipped = 0
