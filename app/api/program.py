@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify
 from app.api.context import house, json_object, only_arguments
 from app.model.fields import (
     ALERT_FIELDS,
+    CARD_FIELDS,
     CONNECTION_FIELDS,
     ENTROPY_FIELDS,
     FACT_FIELDS,
@@ -39,6 +40,7 @@ def explanations() -> Response:
     """An explanation of every metric shown anywhere."""
     only_arguments()
     fields = (
+        *CARD_FIELDS,
         *HOST_FIELDS,
         *ALERT_FIELDS,
         *FACT_FIELDS,

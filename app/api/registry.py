@@ -9,6 +9,7 @@ from flask import Blueprint
 from app.api import (
     alerts,
     capture,
+    cards,
     connections,
     entropy,
     export,
@@ -31,6 +32,7 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     history.blueprint,
     alerts.blueprint,
     entropy.blueprint,
+    cards.blueprint,
     statistics.blueprint,
     capture.blueprint,
     export.blueprint,

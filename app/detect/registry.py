@@ -7,6 +7,7 @@ from typing import Final
 from app.detect.arp_spoof import ArpSpoof
 from app.detect.arp_sweep import ArpSweep
 from app.detect.beacon import Beacon
+from app.detect.cardholder_data import CardholderData
 from app.detect.conversation_registry import CONVERSATION_DETECTORS
 from app.detect.detector import Detector
 from app.detect.dhcp import Dhcp
@@ -47,6 +48,7 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     TrafficVolume,
     Reconnects,
     Newcomers,
+    CardholderData,
     *CONVERSATION_DETECTORS,
     EntropySpike,
     EntropyDrop,

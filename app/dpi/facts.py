@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Union
 
+from app.model.card import CardFinding
+
 
 @dataclass(slots=True)
 class DnsAnswer:
@@ -180,6 +182,7 @@ Fact = Union[  # noqa: UP007 – evaluated at run time on Python 3.10 too, and r
     Recognized,
     CleartextLogin,
     HostName,
+    CardFinding,
     LoginAttempt,
     Action,
     HttpMessage,

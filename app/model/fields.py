@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.model.alert_fields import ALERT_FIELDS
+from app.model.card_fields import CARD_FIELDS
 from app.model.connection_fields import CONNECTION_FIELDS
 from app.model.entropy_fields import ENTROPY_FIELDS
 from app.model.fact_fields import FACT_FIELDS
@@ -20,6 +21,7 @@ from app.model.packet_fields import PACKET_FIELDS
 
 __all__ = [
     "ALERT_FIELDS",
+    "CARD_FIELDS",
     "CONNECTIONS",
     "CONNECTION_FIELDS",
     "ENTROPY_FIELDS",

@@ -101,6 +101,8 @@ class Pipeline:
             self.detection.begin(self._context())
             if self.insight is not None:
                 self.insight.on_fact = self.detection.fact
+            if self.cards is not None:
+                self.cards.on_finding = self.detection.fact
         if self.watch is not None:
             self.watch.begin(self._max_flows, self._context().known, self._hear)
         self.kernel_drops = 0

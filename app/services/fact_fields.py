@@ -210,7 +210,31 @@ _ALERTS: Final = FieldSet(
     free=("title", "reason", "rule", "ip"),
 )
 
-FIELDS: Final[dict[str, FieldSet]] = {"dns": _DNS, "tls": _TLS, "http": _HTTP, "logins": _LOGINS, "alerts": _ALERTS}
+_CARDS: Final = FieldSet(
+    [
+        *_shared(),
+        _word("brand", "visa, mastercard and so on"),
+        _text("masked", "first and last digits", ("number",)),
+        _text("fingerprint", "keyed hash of the number"),
+        _text("where", "which part of which protocol"),
+        _word("direction", "originator or responder"),
+        _text("source", "who sent it", ("from",)),
+        _text("destination", "whom it was sent to", ("to",)),
+        _number("confidence", "0 to 1"),
+        _number("count", "how often"),
+        _number("packet", "number of the packet"),
+    ],
+    free=("masked", "brand", "where", "source", "destination", "fingerprint"),
+)
+
+FIELDS: Final[dict[str, FieldSet]] = {
+    "dns": _DNS,
+    "tls": _TLS,
+    "http": _HTTP,
+    "logins": _LOGINS,
+    "alerts": _ALERTS,
+    "cards": _CARDS,
+}
 
 # Key of a document → field that orders it.
 SORT_KEYS: Final[dict[str, dict[str, str]]] = {

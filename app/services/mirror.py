@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.services.alert_mirror import AlertMirror
+from app.services.card_mirror import CardMirror
 from app.services.connection_rows import Rows
 from app.services.entropy_mirror import EntropyMirror
 from app.services.fact_documents import Fact
@@ -32,6 +33,7 @@ KEPT_NOTICES: Final = 50
 
 # What a snapshot carries besides the columns; taken over whole.
 PLAIN_PARTS: Final = (
+    "card_scan",
     "capture",
     "totals",
     "rates",
@@ -73,6 +75,7 @@ class Mirror:
         self.facts = FactMirror(self.flows)
         self.alerts = AlertMirror()
         self.processes = ProcessMirror(self.flows, self.facts)
+        self.cards = CardMirror()
         self.rings = TimeRings()
         self.entropy = EntropyMirror()
         self.sensor = SensorState()
@@ -114,6 +117,7 @@ class Mirror:
             samples = self._columns(snapshot.get("entropy"), ENTROPY_DTYPE)
             if samples is not None:
                 self.entropy.apply(samples)
+            self.cards.apply(snapshot.get("cards"))
             packets = self._columns(snapshot.get("packets"), PACKET_ROW_DTYPE)
             if packets is not None and len(packets):
                 self._keep_packets(packets)
@@ -289,6 +293,10 @@ class Mirror:
     def take_unlogged_entropy(self) -> list[NDArray[np.void]]:
         with self._lock:
             return self.entropy.take_unlogged()
+    def newest_cards(self) -> list[Fact]:
+        """Card numbers that were found, the newest first."""
+        with self._lock:
+            return self.cards.newest_first()
 
     def packets(self) -> NDArray[np.void]:
         """The packets of the last ticks (PACKET_ROW), oldest first."""
@@ -326,6 +334,7 @@ class Mirror:
         self.facts.clear()
         self.alerts.clear()
         self.processes.clear()
+        self.cards.clear()
         self.rings.clear()
         self.entropy.clear()
         self._packets.clear()

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from .conftest import poll
 
-SECTIONS = ("overview", "connections", "dns", "packets", "interfaces", "captures")
+SECTIONS = ("overview", "connections", "dns", "cards", "packets", "interfaces", "captures")
 
 
 def test_the_legal_notice_is_accepted_once(start_server, page):

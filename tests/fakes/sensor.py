@@ -25,6 +25,7 @@ from app.wire.filter import QueryError, parse
 from app.wire.filter_columns import packet_fields
 from app.wire.records import PACKET_ROW_DTYPE
 from tests.fakes.alerts import FakeAlerts
+from tests.fakes.cards import SCAN, card_rows
 from tests.fakes.facts import Facts
 from tests.fakes.traffic import Traffic
 
@@ -202,6 +203,8 @@ class FakeSensor:
             health={"rss_bytes": 180 << 20, "tick_ms": 6.5, "lag_ms": 0.4, "uptime_s": time.monotonic() - self.started},
             **self.facts.about(fresh, now),
             **self.alerts.about(traffic.flows, now),
+            cards=card_rows(self.capture["started_ns"] or now),
+            card_scan=SCAN,
             **traffic.top(),
         )
         return message

@@ -31,6 +31,7 @@ _ISO_8583: Final = re.compile(
     rb"[012][1-8][0-9]{2}(?:[4-7][0-9A-Fa-f]{15}|[C-Fc-f][0-9A-Fa-f]{31}|[\x40-\x7f].{7}|[\xc0-\xff].{15})(1[3-9])",
     re.S,
 )
+_TAGS: Final = frozenset(b"\x4f\x50\x57\x5f\x82\x84\x8a\x91\x95\x9a\x9c\x9f")  # that begin other fields of EMV
 _EBCDIC_NAME: Final = "cp037"
 
 
@@ -193,6 +194,7 @@ def _packed(data: bytes, start: int, end: int) -> Iterator[Text]:
         good = following[:1] == "d" and following[1:5].isdigit() and 1 <= int(following[3:5]) <= 12
     else:
         good = following in ("", "f") and (digits + 1) // 2 == end - start - 2
+        good = good and (end == len(data) or data[end] in _TAGS)  # two bytes and digits alone come by chance
     if good:
         yield out.text("EMV tag 57 (track 2)" if data[start] == 0x57 else "EMV tag 5A", track=True)
 

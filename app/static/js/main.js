@@ -14,6 +14,7 @@ import * as theme from "./parts/theme.js";
 import * as router from "./router.js";
 import { t } from "./strings.js";
 import { CapturesView } from "./views/captures.js";
+import { CardsView } from "./views/cards.js";
 import { ConnectionsView } from "./views/connections.js";
 import { DnsView } from "./views/dns.js";
 import { InterfacesView } from "./views/interfaces.js";
@@ -25,6 +26,7 @@ const SECTIONS = [
   { name: "overview", key: "o", View: OverviewView },
   { name: "connections", key: "c", View: ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
   { name: "dns", key: "d", View: DnsView },
+  { name: "cards", key: "n", View: CardsView },
   { name: "packets", key: "p", View: PacketsView },
   { name: "interfaces", key: "i", View: InterfacesView },
   { name: "captures", key: "f", View: CapturesView },

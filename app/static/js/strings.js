@@ -3,6 +3,7 @@
  * and one line in `languages`. {name} is replaced; an array is [one, many] and is chosen by {n}.
  */
 
+import cards from "./strings/en_cards.js";
 import captures from "./strings/en_captures.js";
 import connections from "./strings/en_connections.js";
 import dns from "./strings/en_dns.js";
@@ -10,7 +11,7 @@ import overview from "./strings/en_overview.js";
 import process from "./strings/en_process.js";
 import shell from "./strings/en_shell.js";
 
-const en = { ...shell, ...overview, ...connections, ...dns, ...captures, ...process };
+const en = { ...shell, ...overview, ...connections, ...dns, ...cards, ...captures, ...process };
 
 const languages = { en };
 

@@ -9,6 +9,7 @@ export default {
   "nav.overview": "Overview",
   "nav.connections": "Connections",
   "nav.dns": "DNS",
+  "nav.cards": "Cards",
   "nav.packets": "Packets",
   "nav.interfaces": "Interfaces",
   "nav.captures": "Captures",
