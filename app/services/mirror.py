@@ -293,6 +293,7 @@ class Mirror:
     def take_unlogged_entropy(self) -> list[NDArray[np.void]]:
         with self._lock:
             return self.entropy.take_unlogged()
+
     def newest_cards(self) -> list[Fact]:
         """Card numbers that were found, the newest first."""
         with self._lock:
