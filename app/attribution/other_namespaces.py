@@ -6,18 +6,24 @@ The tables are text and whole, so they are read with pauses, one process for eac
 from __future__ import annotations
 
 import os
+import re
+import socket
 import time
 from typing import Final
 
 from app.attribution.process_records import network_namespace
 from app.attribution.sock_diag import LISTEN, Found
 
-REFRESH_SECONDS: Final = 0.02  # and twenty times what the reading took
+REFRESH_SECONDS: Final = 0.02  # between two readings, and PAUSE times what one took
+PAUSE: Final = 100
 NAMESPACE_SECONDS: Final = 1.0
 MAX_NAMESPACES: Final = 64
 MAX_BYTES: Final = 1 << 20  # of one table
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 _TABLES: Final = (("tcp", 6), ("tcp6", 6), ("udp", 17), ("udp6", 17))
+
+_LOCAL = re.compile(rb"\|-- ([\d.]+)\s+/32 host LOCAL")
+_LOOPBACK: Final = bytes(15) + b"\x01"
 
 Ends = tuple[int, bytes, int, bytes, int]  # protocol, local address and port, remote address and port
 
@@ -28,6 +34,7 @@ class OtherNamespaces:
     def __init__(self, own: int) -> None:
         self._own = own
         self._members: dict[int, list[int]] = {}  # namespace → its processes
+        self._addresses: set[bytes] = set()
         self._sockets: dict[Ends, list[tuple[Found, int]]] = {}
         self._listed_at = self._next_read = -1e9
 
@@ -41,9 +48,10 @@ class OtherNamespaces:
 
     def find(self, protocol: int, local: bytes, port: int, remote: bytes, remote_port: int) -> tuple[Found, int] | None:
         """(socket, namespace); None where none has these ends, or more than one namespace has."""
-        self._refresh()
-        if not self._sockets:
+        self._refresh_list()
+        if local not in self._addresses:
             return None
+        self._refresh()
         zero = _MAPPED + bytes(4) if local.startswith(_MAPPED) else bytes(16)
         for ends in (
             (protocol, local, port, remote, remote_port),
@@ -70,7 +78,7 @@ class OtherNamespaces:
             for namespace, pids in self._members.items():
                 self._read(namespace, pids)
             done = time.monotonic()
-            self._next_read = done + max(REFRESH_SECONDS, 20 * (done - now))
+            self._next_read = done + max(REFRESH_SECONDS, PAUSE * (done - now))
 
     def _refresh_list(self) -> None:
         now = time.monotonic()
@@ -90,6 +98,7 @@ class OtherNamespaces:
                 if namespace and namespace != self._own and (namespace in members or len(members) < MAX_NAMESPACES):
                     members.setdefault(namespace, []).append(int(name))
         self._members = members
+        self._addresses = {address for pids in members.values() for address in _local_addresses(pids[:4])}
         if not members:
             self._sockets = {}
 
@@ -117,6 +126,21 @@ class OtherNamespaces:
                 continue
             if (protocol == 6 and found.state == LISTEN) or found.inode:
                 self._sockets.setdefault((protocol, local, port, remote, remote_port), []).append((found, namespace))
+
+
+def _local_addresses(pids: list[int]) -> set[bytes]:
+    """The addresses of the namespace of these processes; loopback's are in every namespace and tell nothing."""
+    found: set[bytes] = set()
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/net/fib_trie", "rb") as file:
+                found.update(_MAPPED + socket.inet_aton(text.decode()) for text in _LOCAL.findall(file.read(MAX_BYTES)))
+            with open(f"/proc/{pid}/net/if_inet6", "rb") as file:
+                found.update(bytes.fromhex(line[:32].decode()) for line in file.read(MAX_BYTES).splitlines())
+        except (OSError, ValueError):
+            continue
+        break
+    return {address for address in found if address != _LOOPBACK and not address.startswith(_MAPPED + b"\x7f")}
 
 
 def _endpoint(text: bytes) -> tuple[bytes, int]:

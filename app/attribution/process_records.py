@@ -59,6 +59,11 @@ class ProcessRecord:
     complete: bool = False
     start_ticks: int = field(default=0, compare=False)  # since boot, as /proc says it
 
+    @property
+    def key(self) -> tuple[int, int, int, str | None, str]:
+        """What makes it this program of this process, quickly compared."""
+        return self.pid, self.start_ticks, self.start_ns, self.path, self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -71,6 +76,8 @@ class Status:
 
 def printable(text: str) -> str:
     """Process names and arguments are chosen by whoever starts them: control characters become question marks."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else "?" for char in text)
 
 

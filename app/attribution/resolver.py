@@ -45,9 +45,10 @@ class Resolver:
         self._sees_all = sees_all_processes()
         self._found: dict[int, list[int]] = {}  # inode → holders, of this batch
         self._looked: dict[tuple[int, bool], Found | None] = {}  # (flow, end) → socket, of this batch
+        self._events: dict[tuple[int, bool], End | None] = {}  # (flow, end) → what the kernel said, of this batch
 
-    def begin(self, questions: list[Question]) -> None:
-        """Look up the sockets of a batch together: descriptors are looked through once for all of them."""
+    def begin(self, ends: list[tuple[Question, bool]]) -> None:
+        """Look up the sockets of a batch together: descriptors are looked through once for all of them. `ends`: question, sender's end or not."""
         now = time.monotonic()
         if now - self._own_at > ADDRESS_SECONDS:
             self._own_at = now
@@ -55,14 +56,13 @@ class Resolver:
                 self._own = own_addresses()
             except OSError:
                 self._own = frozenset()
-        self._found, self._looked = {}, {}
+        self._found, self._looked, self._events = {}, {}, {}
         inodes: dict[int, int] = {}
-        for question in questions:
-            for sender in (True, False):
-                if self._told(question, sender) is None:
-                    found = self._socket(question, sender)
-                    if found is not None and found.inode:
-                        inodes[found.inode] = found.uid
+        for question, sender in ends:
+            if self._told(question, sender) is None:
+                found = self._socket(question, sender)
+                if found is not None and found.inode:
+                    inodes[found.inode] = found.uid
         if inodes:
             self._found = self._holders.find(inodes, inodes, SCAN_SECONDS)
 
@@ -94,12 +94,18 @@ class Resolver:
     # -- what the kernel said ------------------------------------------------------------------------------------------
 
     def _told(self, question: Question, sender: bool) -> End | None:
-        if self._book is None or question.protocol in ICMP:
+        if self._book is None:
             return None
+        key = (question.flow_id, sender)
+        if key not in self._events:
+            self._events[key] = self._said(self._book, question, sender) if question.protocol not in ICMP else None
+        return self._events[key]
+
+    def _said(self, book: TraceBook, question: Question, sender: bool) -> End | None:
         local, port, remote, remote_port = _ends(question, sender)
         newest: Opened | None = None
         translated: Opened | None = None
-        for opened in self._book.find((question.protocol, port, remote, remote_port)):
+        for opened in book.find((question.protocol, port, remote, remote_port)):
             if sender and opened.first and opened.at_ns > question.first_ns + SLACK_NS:
                 continue  # the port was used again since
             if opened.source not in (_ZERO, local):

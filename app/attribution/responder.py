@@ -34,6 +34,10 @@ class Waiting:
         self.attempt = 0
         self.ends: list[End | None] = [None, None]
 
+    def open_ends(self) -> list[bool]:
+        """The sender's end (True) and the other one, as far as something better may come."""
+        return [sender for end, sender in zip(self.ends, (True, False), strict=True) if end is None or not end.settled]
+
 
 class Responder:
     """For one sensor at a time; `restart` when another comes. Times are monotonic seconds."""
@@ -64,7 +68,7 @@ class Responder:
         self._later: list[tuple[float, int, Waiting]] = []
         self._order = 0
         self._rows: list[list[Any]] = []
-        self._numbers: OrderedDict[ProcessRecord, int] = OrderedDict()
+        self._numbers: OrderedDict[tuple[object, ...], int] = OrderedDict()
         self._processes: list[dict[str, Any]] = []
         self._count = 0
         self.asked = self.turned_away = 0
@@ -117,7 +121,7 @@ class Responder:
         batch = due + fresh
         if not batch:
             return
-        self._resolver.begin([waiting.question for waiting in batch])
+        self._resolver.begin([(one.question, sender) for one in batch for sender in one.open_ends()])
         deadline = time.monotonic() + WORK_SECONDS
         for place, waiting in enumerate(batch):
             if time.monotonic() > deadline:
@@ -128,10 +132,9 @@ class Responder:
     def _answer(self, waiting: Waiting) -> None:
         question = waiting.question
         changed = False
-        for place, sender in enumerate((True, False)):
+        for sender in waiting.open_ends():
+            place = 0 if sender else 1
             before = waiting.ends[place]
-            if before is not None and before.settled:
-                continue
             found = self._resolver.end(question, sender)
             if found is not None and (before is None or _better(found, before)):
                 changed |= found.record is not None or found.settled
@@ -160,10 +163,10 @@ class Responder:
         self._rows.append(row)
 
     def _number(self, record: ProcessRecord) -> int:
-        number = self._numbers.get(record)
+        number = self._numbers.get(record.key)
         if number is None:
             self._count += 1
-            number = self._numbers[record] = self._count
+            number = self._numbers[record.key] = self._count
             self._processes.append(process_row(number, record))
             if len(self._numbers) > MAX_PROCESSES:
                 self._numbers.popitem(last=False)
@@ -209,5 +212,5 @@ def _busy() -> list[Any]:
 
 def _better(found: End, before: End) -> bool:
     """More certain; or as certain and another reason or program."""
-    differs = found.record != before.record or found.reason != before.reason
+    differs = found.record is not before.record or found.reason != before.reason
     return found.rank > before.rank or (found.rank == before.rank and differs)

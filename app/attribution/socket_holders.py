@@ -14,6 +14,7 @@ from typing import Final
 
 MAX_KNOWN: Final = 32_768  # inodes
 MAX_HINTS: Final = 32  # processes that are looked at first
+FAMILY_SECONDS: Final = 0.1
 ABSENT_SECONDS: Final = 0.4
 _SOCKET: Final = "socket:["
 
@@ -25,6 +26,7 @@ class SocketHolders:
         self._places: OrderedDict[int, tuple[int, int]] = OrderedDict()  # inode → (process, descriptor)
         self._hints: OrderedDict[int, None] = OrderedDict()
         self._absent: dict[int, float] = {}
+        self._families: dict[int, tuple[float, list[int]]] = {}
         self.scans = 0
 
     def find(self, inodes: Iterable[int], uids: dict[int, int], seconds: float) -> dict[int, list[int]]:
@@ -124,11 +126,23 @@ class SocketHolders:
         holders = [pid]
         queue = [pid]
         while queue and len(holders) < 64:
-            for relative in _relatives(queue.pop()):
+            for relative in self._relatives(queue.pop()):
                 if relative not in holders and self._holds(relative, descriptor, inode):
                     holders.append(relative)
                     queue.append(relative)
         return holders
+
+    def _relatives(self, pid: int) -> list[int]:
+        """Parent and children, read again after a moment: the kernel walks a list for it."""
+        now = time.monotonic()
+        known = self._families.get(pid)
+        if known is not None and now - known[0] < FAMILY_SECONDS:
+            return known[1]
+        if len(self._families) > MAX_KNOWN:
+            self._families.clear()
+        found = _relatives(pid)
+        self._families[pid] = (now, found)
+        return found
 
     @staticmethod
     def _holds(pid: int, descriptor: int, inode: int) -> bool:

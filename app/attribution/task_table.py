@@ -7,6 +7,7 @@ old one, and every event is taken in the order of time.
 from __future__ import annotations
 
 import os
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,6 +23,7 @@ from app.attribution.process_records import (
 
 CLONE_THREAD: Final = 0x10000
 CLONE_NEWNET: Final = 0x40000000
+CHECKED_SECONDS: Final = 0.2
 MAX_TASKS: Final = 16_384
 MAX_THREADS: Final = 65_536
 
@@ -42,8 +44,11 @@ class Task:
 class TaskTable:
     """Bounded: what was not needed for longest goes."""
 
-    def __init__(self, reader: ProcessReader) -> None:
+    def __init__(self, reader: ProcessReader, followed: bool = False) -> None:
+        """`followed`: every new process is told of, so a number that changes hands is noticed."""
         self._reader = reader
+        self._followed = followed
+        self._checked: dict[int, float] = {}  # process → when it was last seen to be the same
         self._tasks: OrderedDict[int, Task] = OrderedDict()
         self._threads: OrderedDict[int, int] = OrderedDict()  # thread → process
 
@@ -94,6 +99,18 @@ class TaskTable:
         task.path, task.name, task.record = real or path, path.rpartition("/")[2][:15], None
         self._keep(task)
 
+    def _still(self, record: ProcessRecord) -> bool:
+        """Whether the number is still that process's; looked at again after a moment only, for numbers are not used again that soon."""
+        now = time.monotonic()
+        if now - self._checked.get(record.pid, -1e9) < CHECKED_SECONDS:
+            return True
+        if not same_process(record, read_status(record.pid)):
+            return False
+        if len(self._checked) > MAX_TASKS:
+            self._checked.clear()
+        self._checked[record.pid] = now
+        return True
+
     def _of_parent(self, task: Task) -> ProcessRecord | None:
         """What a process that is gone had from its parent. Its network namespace only where the parent still says it: it may have changed since."""
         parent = self._tasks.get(task.parent)
@@ -116,7 +133,7 @@ class TaskTable:
         """What is known of a process: read from /proc once, else what events said of it. None: nothing at all."""
         task = self._tasks.get(pid)
         if task is not None and task.record is not None:
-            if task.start_ns or same_process(task.record, read_status(pid)):
+            if self._followed or task.start_ns or self._still(task.record):
                 return task.record
             task = None  # the number belongs to another process, whose beginning was not told
         found = self._reader.read(pid)

@@ -80,7 +80,7 @@ class TraceBook:
             raise TraceUnavailable(f"the kernel's socket events are of another form than known: {error}") from None
         self._instance = instance
         self._pages = PageReader(readers)
-        self.tasks = TaskTable(reader)
+        self.tasks = TaskTable(reader, followed="task/task_newtask" in readers)
         self._opened: OrderedDict[Key, deque[Opened]] = OrderedDict()
         self._sockets: OrderedDict[int, tuple[ProcessRecord, int]] = OrderedDict()
         self._busy: dict[int, int] = {}
