@@ -108,7 +108,17 @@ def country_name(code: str | None) -> str | None:
 @cache
 def country_names() -> dict[str, str]:
     """ISO 3166-1 alpha-2 → English name."""
-    return dict(line.split(" ", 1) for line in _NAMES.read_text("utf-8").splitlines())
+    return {code: name for code, _, name in _rows()}
+
+
+def country_codes() -> dict[str, str]:
+    """ISO 3166-1 numeric → alpha-2."""
+    return {number: code for code, number, _ in _rows() if number != "---"}
+
+
+def _rows() -> list[list[str]]:
+    """[alpha-2, numeric (`---`: none is given out), English name]"""
+    return [line.split(" ", 2) for line in _NAMES.read_text("utf-8").splitlines()]
 
 
 def _country(value: Any) -> str | None:

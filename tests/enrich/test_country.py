@@ -1,10 +1,13 @@
 """Countries of addresses: the bundled database, both shapes of a user's own, and files that are none."""
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 
-from app.enrich.country import BUNDLED, Place, country_name, country_names, read_countries, read_record
+from app.enrich import world_map
+from app.enrich.country import BUNDLED, Place, country_codes, country_name, country_names, read_countries, read_record
 from config import Settings, SettingsError
 from tests.enrich.mmdb_writer import write_mmdb
 
@@ -94,3 +97,25 @@ def test_the_setting_takes_databases_only(tmp_path):
     for path in (tmp_path / "text", tmp_path / "nowhere", tmp_path):
         with pytest.raises(SettingsError, match=r"GEOIP_DB=.* is not allowed; allowed: .*MaxMind"):
             Settings.from_environment({"GEOIP_DB": str(path)})
+
+
+def test_the_map_knows_every_country_it_draws():
+    text = (Path(__file__).parents[2] / "app" / "static" / "vendor" / "world.js").read_text()
+    drawn = set(re.findall(r'"([A-Z]{2})":', text))
+    assert len(drawn) > 220
+    assert drawn <= set(country_names())
+    assert country_codes()["276"] == "DE"
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "where"), [(0, 0, (480, 231)), (-180, 0, (0, 231)), (180, 0, (960, 231))]
+)
+def test_the_projection(longitude, latitude, where):
+    assert world_map.place(longitude, latitude) == pytest.approx(where, abs=2)
+
+
+def test_a_ring_over_the_date_line_becomes_two():
+    ring = [(170.0, 60.0), (-170.0, 60.0), (-170.0, 70.0), (170.0, 70.0), (170.0, 60.0)]
+    parts = world_map._parted(ring)
+    assert len(parts) == 2
+    assert all(max(x for x, _ in part) - min(x for x, _ in part) <= 20 for part in parts)

@@ -17,14 +17,18 @@ import { CapturesView } from "./views/captures.js";
 import { CardsView } from "./views/cards.js";
 import { ConnectionsView } from "./views/connections.js";
 import { DnsView } from "./views/dns.js";
+import { HostsView } from "./views/hosts.js";
 import { InterfacesView } from "./views/interfaces.js";
 import { OverviewView } from "./views/overview.js";
 import { PacketsView } from "./views/packets.js";
+import { WorldView } from "./views/world.js";
 
 /** The sections in order of the navigation; `key` is the letter after g. A later page is one more line. */
 const SECTIONS = [
   { name: "overview", key: "o", View: OverviewView },
   { name: "connections", key: "c", View: ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
+  { name: "hosts", key: "h", View: HostsView },
+  { name: "world", key: "w", View: WorldView },
   { name: "dns", key: "d", View: DnsView },
   { name: "cards", key: "n", View: CardsView },
   { name: "packets", key: "p", View: PacketsView },

@@ -40,7 +40,11 @@ export const COLUMNS = [
   { key: "service", label: t("col.service"), width: 92, cell: text("service"), term: termOf("service", "service"), first: true, least: 1500 },
   { key: "detailed_protocol", label: t("col.detailed"), width: 120, cell: text("detailed_protocol"), term: termOf("detailed_protocol", "detailed_protocol"), first: false },
   { key: "category", label: t("col.category"), width: 104, cell: text("category"), term: termOf("category", "category"), first: false },
-  { key: "country", label: t("col.country"), width: 110, cell: text("country"), term: termOf("country", "country"), first: "known" },
+  { key: "country", label: t("col.country"), width: 110, cell: (row) => row.country_name ?? row.country, term: termOf("country", "country"), first: "known" },
+  { key: "city", label: t("col.city"), width: 110, cell: text("city"), term: termOf("city", "city"), first: false },
+  { key: "organization", label: t("col.organization"), width: 150, cell: text("organization"), term: termOf("organization", "organization"), first: false },
+  { key: "asn", label: t("col.asn"), width: 78, align: "num", cell: (row) => (row.asn ? String(row.asn) : null), value: text("asn"), term: termOf("asn", "asn"), first: false },
+  { key: "scope", label: t("col.scope"), width: 104, className: "dim", cell: text("scope"), term: termOf("scope", "scope"), first: false },
   { key: "direction", label: t("col.direction"), width: 94, className: "dim", cell: text("direction"), first: false },
   { key: "status", label: t("col.status"), width: 104, cell: (row) => words(row.session_status === "Closed" || row.status === "NONE" ? row.session_status : row.status), tone: (row) => (row.status === "ESTABLISHED" && row.session_status !== "Closed" ? "good" : null), term: termOf("status", "session_status"), first: true },
   { key: "rate", label: t("col.rate"), width: 96, align: "num", cell: (row) => (Connections.rateNow(row) > 0 ? format.bitRate(Connections.rateNow(row)) : null), value: (row) => Connections.rateNow(row), help: "bps", first: "known" },
@@ -71,7 +75,7 @@ export const GROUPS = [
   ["what", ["application", "category", "application_source", "protocol", "detailed_protocol", "service", "direction", "status", "tls_version", "alpn", "ja3", "ja4", "conn_state", "history", "session_status", "end_reason"]],
   ["traffic", ["bytes_sent", "bytes_recv", "packets_sent", "packets_recv", "packet_loss_percent", "reconnect_count", "entropy_sent", "entropy_recv"]],
   ["timing", ["time_of_detection", "last_seen", "end_time", "duration", "latency_ms"]],
-  ["where", ["remote_address", "local_address", "country", "city", "asn", "organization", "interface", "vlan", "tunnel_depth"]],
+  ["where", ["remote_address", "local_address", "country", "country_name", "city", "asn", "organization", "scope", "remote_mac", "vendor", "interface", "vlan", "tunnel_depth"]],
 ];
 
 const SHAPES = {

@@ -8,6 +8,7 @@ import { FilterBar } from "../parts/filter_bar.js";
 import { closeMenu, menuAnchor, openMenu } from "../parts/floating.js";
 import { footText, sorter, VirtualTable } from "../parts/table.js";
 import { pickMenu } from "../parts/pick_menu.js";
+import { credit } from "../parts/world_map.js";
 import { note } from "../router.js";
 import { t } from "../strings.js";
 import { COLUMNS } from "./connection_columns.js";
@@ -51,7 +52,7 @@ export class ConnectionsView {
     this.table.element.id = "connections-table";
     this.table.element.classList.add("vt-two");
     this.count = h("span", { role: "status" });
-    this.table.element.append(h("div.vt-foot", {}, this.count, h("span.end.desktop-only", {}, t("connections.hint"))));
+    this.table.element.append(h("div.vt-foot", {}, this.count, h("span.end.desktop-only", {}, t("connections.hint")), credit()));
     this.sub = h("span.sub");
     this.element = h("div.view.view-fill", { id: "connections" }, h("div.view-head", {}, h("h1", {}, t("connections.title"), this.sub)), this.filter.element, this.table.element);
     this.draw = framed(() => this.#draw());

@@ -8,6 +8,7 @@ import { t } from "../strings.js";
 import { CapturePanels } from "./overview_panels.js";
 import { Tile } from "./overview_tile.js";
 import { TrafficPanel } from "./overview_traffic.js";
+import { WorldPanels } from "./overview_world.js";
 
 const LOSS_BAD = 0.01; // from here on totals are visibly wrong
 
@@ -23,11 +24,13 @@ export class OverviewView {
     };
     this.traffic = new TrafficPanel();
     this.panels = new CapturePanels();
+    this.world = new WorldPanels();
     this.sub = h("span.sub");
     this.blank = h("section.panel", { hidden: true });
     this.full = h("div.view", {},
       h("div.grid", {}, Object.values(this.tiles).map((tile) => tile.element)),
       h("div.grid", {}, this.traffic.element, this.panels.applications.element),
+      h("div.grid", {}, this.world.elements),
       h("div.grid", {}, this.panels.rest));
     this.element = h("div.view", { id: "overview" }, h("div.view-head", {}, h("h1", {}, t("overview.title"), this.sub)), this.blank, this.full);
     this.draw = framed(() => this.#draw());
@@ -36,11 +39,13 @@ export class OverviewView {
   show() {
     this.#stop = [session.stats.watch(this.draw), session.capture.watch(this.draw)];
     this.traffic.show();
+    this.world.show();
   }
 
   hide() {
     for (const stop of this.#stop) stop();
     this.traffic.hide();
+    this.world.hide();
   }
 
   #draw() {

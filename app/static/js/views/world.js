@@ -1,0 +1,68 @@
+/** Where the traffic goes: the map, and the table that says the same. */
+
+import { Poll } from "../data/poll.js";
+import { fill, h, setText } from "../dom.js";
+import * as format from "../format.js";
+import { panel } from "../parts/panel.js";
+import { credit, WorldMap } from "../parts/world_map.js";
+import { term } from "../query.js";
+import { address, go } from "../router.js";
+import { has, t } from "../strings.js";
+
+const total = (one) => one.bytes ?? one.bytes_sent + one.bytes_recv;
+const connectionsOf = (code) => address("connections", { q: term("country", code) });
+
+/** What the map needs of a country. */
+export const shape = (one) => ({ country: one.country, bytes: total(one), tip: t("world.tip", { name: one.name, bytes: format.bytes(total(one)), n: one.flows }) });
+
+export const legend = () => h("div.world-legend", {}, t("world.less"), h("i", { "aria-hidden": "true" }), t("world.more"), credit());
+
+export class WorldView {
+  constructor() {
+    this.map = new WorldMap({ onPick: (code) => go("connections", { q: term("country", code) }) });
+    this.countries = h("tbody");
+    this.elsewhere = h("tbody");
+    this.none = h("p.faint", {}, t("world.none"));
+    this.noneElsewhere = h("p.faint", {}, t("world.elsewhereNone"));
+    this.problem = h("p.note", { role: "status", hidden: true });
+    const head = (...keys) => h("thead", {}, h("tr", {}, keys.map((key, i) => h(i === 2 || i === 3 || i === 5 ? "th.wide" : "th", { scope: "col" }, t(key)))));
+    this.table = h("table.place-table", {}, head("world.country", "world.bytes", "world.sent", "world.received", "world.connections", "world.hosts"), this.countries);
+    this.element = h("div.view", { id: "world" },
+      h("div.view-head", {}, h("h1", {}, t("world.title"))),
+      h("div.grid", {},
+        panel(t("world.picture"), "span-12", [this.map.element, legend(), h("p.note", {}, t("world.note")), this.problem]),
+        panel(t("world.countries"), "span-8", [h("div.place-scroll", { tabindex: "0", role: "group", "aria-label": t("world.countries") }, this.table), this.none]),
+        panel(t("world.elsewhere"), "span-4", [h("table.place-table", {}, head("world.scope", "world.bytes"), this.elsewhere), this.noneElsewhere])));
+    this.poll = new Poll({ path: "/api/world", onAnswer: (found) => this.#draw(found) });
+  }
+
+  show() {
+    this.poll.start();
+  }
+
+  hide() {
+    this.poll.stop();
+  }
+
+  #draw({ countries, elsewhere, database }) {
+    this.map.set(countries.map(shape));
+    this.table.hidden = !countries.length;
+    this.none.hidden = countries.length > 0;
+    fill(this.countries, countries.map((one) => h("tr", {},
+      h("td", {}, h("span.code", {}, one.country), h("a", { href: connectionsOf(one.country) }, one.name)),
+      h("td", {}, format.bytes(total(one))), h("td.wide", {}, format.bytes(one.bytes_sent)), h("td.wide", {}, format.bytes(one.bytes_recv)), h("td", {}, format.count(one.flows)), h("td.wide", {}, format.count(one.hosts)))));
+    this.noneElsewhere.hidden = elsewhere.length > 0;
+    fill(this.elsewhere, elsewhere.map((one) => h("tr", {},
+      h("td", {}, h("a", { href: address("connections", { q: `${term("scope", one.scope)}${one.scope === "global" ? " -country:*" : ""}` }) }, scopeName(one.scope))),
+      h("td", {}, format.bytes(one.bytes)))));
+    const said = database?.problem ? t("places.problem", { text: database.problem }) : database?.bundled === false ? t("places.own", { name: database.database ?? "" }) : "";
+    this.problem.hidden = !said;
+    setText(this.problem, said);
+  }
+}
+
+/** link_local → Link local */
+export function scopeName(scope) {
+  if (has(`world.scope.${scope}`)) return t(`world.scope.${scope}`);
+  return (scope ?? format.NONE).replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
+}
