@@ -27,7 +27,7 @@ def create_app(
     """
     from flask import Flask
 
-    from app.api import errors, limits, upload
+    from app.api import errors, etags, limits, upload
     from app.api.context import EXTENSION
     from app.api.registry import BLUEPRINTS
     from app.host.processes import UsageMeter
@@ -52,6 +52,7 @@ def create_app(
         app.register_blueprint(blueprint)
     errors.install(app)
     limits.install(app)
+    etags.install(app)
     add_live(app, house, identity)
     guard(app, settings, house, identity)
     return app

@@ -30,6 +30,13 @@ def csv() -> Response:
     return _rows("csv")
 
 
+@blueprint.get("/api/export_anomalies")
+def anomalies() -> Response:
+    """Alerts as CSV: `q`, `from`, `to`, `sort`, `save`."""
+    only_arguments("q", "from", "to", "sort", "save")
+    return _file("alerts", "csv", "native")
+
+
 @blueprint.get("/api/export/json")
 def json() -> Response:
     """The same as one JSON list."""
@@ -58,7 +65,10 @@ def pcapng() -> Response:
 
 def _rows(form: str) -> Response:
     only_arguments(*ROW_ARGUMENTS)
-    what, schema = request.args.get("what", "connections"), request.args.get("schema", "native")
+    return _file(request.args.get("what", "connections"), form, request.args.get("schema", "native"))
+
+
+def _file(what: str, form: str, schema: str) -> Response:
     wanted = ExportRequest(
         request.args.get("q", ""), _flow(), moment("from"), moment("to"), request.args.get("sort", "")
     )

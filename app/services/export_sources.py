@@ -12,10 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from app.model.alert_fields import ALERT_FIELDS
 from app.model.fact_fields import FACT_FIELDS
 from app.model.field import Field, describe
 from app.model.fields import CONNECTIONS
 from app.model.flow_fields import FLOW_FIELDS
+from app.services.alert_book import AlertInputs, alert_page
 from app.services.connections import Rows, connections
 from app.services.fact_documents import Fact
 from app.services.fact_lists import FactRequest, fact_page, parse_fact_query, parse_fact_sort
@@ -23,6 +25,7 @@ from app.services.flow_documents import flow_documents
 from app.services.flow_mirror import FlowView
 from app.services.house import House
 from app.services.queries import PageRequest, parse_query, parse_sort, select
+from app.services.query_times import timed
 
 PART_ROWS: Final = 500
 ALL: Final = 1 << 62
@@ -78,6 +81,11 @@ _SHARED: Final = (
     describe("timestamp", "time", "Time", "When it was seen."),
     describe("flow_id", "integer", "Flow", "Flow it was read in."),
 )
+# Names that mean something else of a connection.
+_OF_FACTS: Final = (
+    describe("status", "integer", "Status", "Code of the response; null where none was seen."),
+    describe("alpn", "list", "ALPN", "Protocols the client offered inside.", zeek="next_protocol"),
+)
 _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "dns": ("client", "server", "query", "type", "rcode", "answers", "resolved_ips", "ttl", "latency_ms", "transport", "kind", "process"),
     "tls": (
@@ -93,7 +101,7 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
 
 def fact_fields(kind: str) -> tuple[Field, ...]:
     """The fields of a list of facts, in the order of its documents."""
-    known = {**CONNECTIONS, **{field.name: field for field in FACT_FIELDS}}
+    known = {**CONNECTIONS, **{field.name: field for field in (*FACT_FIELDS, *_OF_FACTS)}}
     return (*_SHARED, *(known[name] for name in _KEYS[kind]))
 
 
@@ -179,11 +187,40 @@ def _carried(transport: Any) -> str | None:
     return transport if transport in ("udp", "tcp") else None
 
 
+def _live_alerts(house: House, wanted: ExportRequest, foreign: bool) -> Iterator[Documents]:
+    """Alerts that no mute rule hides, by the time that each was seen last."""
+    query = parse_fact_query("alerts", wanted.q)
+    text = timed(query, "time", "time", wanted.first_ns, wanted.last_ns)
+    request = FactRequest("alerts", ALL, sort=parse_fact_sort("alerts", wanted.sort), q=text)
+    return _alerts(house.alerts.book.inputs(), request, wanted.flow_id)
+
+
+def _alerts(inputs: AlertInputs, request: FactRequest, flow_id: int | None) -> Iterator[Documents]:
+    documents = alert_page(inputs, request, with_muted=False).page.documents
+    if flow_id is not None:
+        documents = [one for one in documents if flow_id in one["flow_ids"]]
+    for at in range(0, len(documents), PART_ROWS):
+        yield documents[at : at + PART_ROWS]
+
+
+ALERT_KEYS: Final = (
+    "app_name", "pid", "remote_address", "bytes_sent", "bytes_recv", "city", "country", "protocol", "duration", "reconnect_count",
+    "time_of_detection",
+)  # fmt: skip
+
+
+def alert_fields() -> tuple[Field, ...]:
+    """The columns of earlier programs first."""
+    known = {field.name: field for field in ALERT_FIELDS}
+    return tuple(known[name] for name in (*ALERT_KEYS, *(name for name in known if name not in ALERT_KEYS)))
+
+
 DATASETS: Final[dict[str, Dataset]] = {
     known.name: known
     for known in (
         Dataset("connections", "conn", "flows", connection_fields(), _live_connections),
         Dataset("flows", "conn", "flows", flow_fields(), _live_flows),
+        Dataset("alerts", "notice", "alerts", alert_fields(), _live_alerts),
         *(
             Dataset(kind, path, kind, fact_fields(kind), _live_facts(kind))
             for kind, path in (("dns", "dns"), ("tls", "ssl"), ("http", "http"), ("logins", "logins"))

@@ -92,6 +92,9 @@ def exported(history: History, what: str, wanted: ExportRequest, foreign: bool) 
     """Documents of `what` part by part, for files; asks the store for each part."""
     q = wanted.q if wanted.flow_id is None else f"({wanted.q or 'flow_id:*'}) flow_id:{wanted.flow_id}"
     kind = "flows" if what in ("connections", "flows") else what
+    if kind == "alerts":
+        yield from _exported_alerts(history, wanted)
+        return
     checked(kind, q)
     span = Span(wanted.first_ns or 0, LAST_NS if wanted.last_ns is None else wanted.last_ns, q)
     asked = {**span.fields(), "limit": EXPORT_PART}
@@ -109,6 +112,16 @@ def exported(history: History, what: str, wanted: ExportRequest, foreign: bool) 
             return
         before = answer["before"]
         offset = offset + EXPORT_PART if before is None else 0
+
+
+def _exported_alerts(history: History, wanted: ExportRequest) -> Iterator[list[dict[str, Any]]]:
+    if wanted.q or wanted.flow_id is not None:
+        raise BadRequest("alerts of the history are chosen by time alone", "q" if wanted.q else "flow", ["from", "to"])
+    span = Span(wanted.first_ns or 0, LAST_NS if wanted.last_ns is None else wanted.last_ns)
+    offset = 0
+    while documents := alert_page(history, span, EXPORT_PART, offset).documents:
+        yield documents
+        offset += EXPORT_PART
 
 
 # -- inside --------------------------------------------------------------------------------------------------------------
