@@ -16,7 +16,7 @@ from app.api.api_shapes import OPERATIONS, PARAMETERS, PROBLEM, SCHEMAS, Operati
 _TITLE: Final = "Netglass"
 _PLACE: Final = re.compile(r"<(?:(\w+):)?(\w+)>")
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_UNKNOWN: Final = Operation()
+_UNKNOWN: Final = Operation(content=())
 
 
 def api_document(routes: Map, texts: Mapping[str, str]) -> dict[str, Any]:
