@@ -20,6 +20,7 @@ from app.model.alert import Evidence
 
 SECOND: Final = 1_000_000_000
 MAX_ADDRESSES: Final = 4096
+SAMPLE_NS: Final = 50_000_000  # between two looks at hardware addresses
 SAMPLED: Final = 16  # packets of one second's batch whose hardware addresses are read
 REQUEST, REPLY = 1, 2
 PACKETS_ASTRAY: Final = 3  # looked at, that go the new way
@@ -92,6 +93,7 @@ class ArpSpoof(Detector):
 
     def begin(self) -> None:
         self._window = int(self.knob("window_s")) * SECOND
+        self._sampled = 0
         self._holders = self.bounded(MAX_ADDRESSES, Holder, lambda holder: len(holder.macs) > 1)
         self._claimants = self.bounded(MAX_ADDRESSES, Claimant, lambda one: len(one.addresses) > 1)
         self._asked = self.bounded(MAX_ADDRESSES, lambda: [0])
@@ -100,7 +102,9 @@ class ArpSpoof(Detector):
     def on_packets(self, batch: Batch) -> None:
         for index in batch.select("arp").tolist():
             self._arp(batch, index)
-        self._sample(batch)
+        if batch.now_ns - self._sampled >= SAMPLE_NS or batch.now_ns < self._sampled:
+            self._sampled = batch.now_ns
+            self._sample(batch)
 
     def _arp(self, batch: Batch, index: int) -> None:
         packet, macs = batch.arp(index), batch.macs(index)

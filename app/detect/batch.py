@@ -7,7 +7,8 @@ that a detector picks out. Nothing here outlives the call in which it was handed
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ Indices = NDArray[np.intp]
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
 TCP, UDP, ICMP, ICMPV6, IGMP, SCTP = 6, 17, 1, 58, 2, 132
 _NONE: Final = np.zeros(0, np.intp)
+_ARP: Final = np.uint32(LAYER_BIT["arp"])
+EVERY: Final = 8  # one of so many plain packets is looked at for options
+_RAW: Final = (101, 228, 229)
 _COMMON: Final = frozenset({TCP, UDP, ICMP, ICMPV6})
 
 
@@ -48,108 +52,171 @@ class Columns:
         return found
 
 
-def _of_protocol(columns: Columns, *numbers: int) -> NDArray[np.bool_]:
-    protocol = columns.column("protocol")
-    mask = protocol == numbers[0]
-    for number in numbers[1:]:
-        mask |= protocol == number
-    # a later fragment has no transport header of its own
-    return cast(NDArray[np.bool_], mask & (columns.column("kind") & KIND_LATER_FRAGMENT == 0))
-
-
-def _carries(name: str) -> Callable[[Columns], Indices]:
-    bit = np.uint32(LAYER_BIT[name])
-    return lambda columns: np.flatnonzero(columns.column("layers") & bit)
-
-
-def _tcp_marked(columns: Columns) -> Indices:
-    """TCP packets that are not the plain middle of a connection: SYN, FIN, RST, or no ACK at all."""
+def _rare(columns: Columns) -> Indices:
+    """What is not the plain middle of a TCP or UDP flow: a small part of most traffic, in which the other selections are looked for."""
+    protocol, kind = columns.column("protocol"), columns.column("kind")
     flags = columns.column("tcp_flags")
-    return np.flatnonzero(_of_protocol(columns, TCP) & ((flags & (FIN | SYN | RST) != 0) | (flags & ACK == 0)))
+    tcp = protocol == TCP
+    plain = tcp & (flags & (FIN | SYN | RST | ACK) == ACK)
+    plain |= protocol == UDP
+    plain &= kind & (KIND_FIRST_OF_FLOW | KIND_FRAGMENT) == 0
+    plain &= columns.column("layers") & _ARP == 0
+    return np.flatnonzero(~plain)
 
 
-def _tcp_with(mask: int, value: int) -> Callable[[Columns], Indices]:
+def _among(test: Callable[[Columns, Indices], NDArray[np.bool_]], where: str = "rare") -> Callable[[Columns], Indices]:
+    """A selection of those packets of another one that pass a test of columns."""
+
     def choose(columns: Columns) -> Indices:
-        marked = columns.selection("tcp_marked")
-        return cast(Indices, marked[columns.column("tcp_flags")[marked] & mask == value])
-
-    return choose
-
-
-def _tcp_odd(columns: Columns) -> Indices:
-    """Combinations that no TCP sends in a connection: none, FIN without ACK, SYN with FIN or RST, FIN with PSH and URG, SYN with URG."""
-    marked = columns.selection("tcp_marked")
-    flags = columns.column("tcp_flags")[marked] & (FIN | SYN | RST | PSH | ACK | URG)
-    odd = (
-        (flags == 0)
-        | (flags & (FIN | ACK | SYN | RST) == FIN)
-        | (flags & (SYN | FIN) == SYN | FIN)
-        | (flags & (SYN | RST) == SYN | RST)
-        | (flags & (FIN | PSH | URG | ACK) == FIN | PSH | URG)
-        | (flags & (SYN | URG) == SYN | URG)
-        | (flags & (SYN | ACK | RST | FIN) == 0)
-    )
-    chosen: Indices = marked[odd]
-    return chosen
-
-
-def _first(columns: Columns) -> Indices:
-    return np.flatnonzero(columns.column("kind") & KIND_FIRST_OF_FLOW)
-
-
-def _first_of(*numbers: int) -> Callable[[Columns], Indices]:
-    def choose(columns: Columns) -> Indices:
-        first = columns.selection("first")
-        chosen: Indices = first[np.isin(columns.column("protocol")[first], numbers)]
+        rare = columns.selection(where)
+        chosen: Indices = rare[test(columns, rare)] if len(rare) else rare
         return chosen
 
     return choose
 
 
-def _other_ip(columns: Columns) -> Indices:
-    protocol = columns.column("protocol")
-    mask = columns.column("ip_version") != 0
+def _protocols(*numbers: int) -> Callable[[Columns], Indices]:
+    """Packets with a transport header of their own, of these protocols."""
+
+    def test(columns: Columns, rare: Indices) -> NDArray[np.bool_]:
+        protocol = columns.column("protocol")[rare]
+        mask = protocol == numbers[0]
+        for number in numbers[1:]:
+            mask |= protocol == number
+        whole: NDArray[np.bool_] = mask & (columns.column("kind")[rare] & KIND_LATER_FRAGMENT == 0)
+        return whole
+
+    return _among(test)
+
+
+def _carries(name: str, where: str = "rare") -> Callable[[Columns], Indices]:
+    bit = np.uint32(LAYER_BIT[name])
+    return _among(lambda columns, rare: columns.column("layers")[rare] & bit != 0, where)
+
+
+def _of_kind(bit: int) -> Callable[[Columns], Indices]:
+    return _among(lambda columns, rare: columns.column("kind")[rare] & bit != 0)
+
+
+def _tcp_marked(columns: Columns, rare: Indices) -> NDArray[np.bool_]:
+    """TCP packets that are not the plain middle of a connection: SYN, FIN, RST, or no ACK at all."""
+    flags = columns.column("tcp_flags")[rare]
+    marked: NDArray[np.bool_] = (flags & (FIN | SYN | RST) != 0) | (flags & ACK == 0)
+    marked &= (columns.column("protocol")[rare] == TCP) & (columns.column("kind")[rare] & KIND_LATER_FRAGMENT == 0)
+    return marked
+
+
+def _tcp_with(mask: int, value: int) -> Callable[[Columns], Indices]:
+    return _among(lambda columns, rare: columns.column("tcp_flags")[rare] & mask == value, "tcp_marked")
+
+
+def _tcp_odd(columns: Columns, marked: Indices) -> NDArray[np.bool_]:
+    """Combinations that no TCP sends in a connection: none, FIN without ACK, SYN with FIN or RST, FIN with PSH and URG, SYN with URG."""
+    flags = columns.column("tcp_flags")[marked] & (FIN | SYN | RST | PSH | ACK | URG)
+    odd: NDArray[np.bool_] = _IS_ODD[flags]
+    return odd
+
+
+def _is_odd(flags: int) -> bool:
+    return (
+        flags == 0
+        or flags & (FIN | ACK | SYN | RST) == FIN
+        or flags & (SYN | FIN) == SYN | FIN
+        or flags & (SYN | RST) == SYN | RST
+        or flags & (FIN | PSH | URG | ACK) == FIN | PSH | URG
+        or flags & (SYN | URG) == SYN | URG
+        or flags & (SYN | ACK | RST | FIN) == 0
+    )
+
+
+_IS_ODD: Final = np.array([_is_odd(flags) for flags in range(64)])
+
+
+def _first_of(number: int) -> Callable[[Columns], Indices]:
+    return _among(lambda columns, first: columns.column("protocol")[first] == number, "first")
+
+
+def _other_ip(columns: Columns, rare: Indices) -> NDArray[np.bool_]:
+    protocol = columns.column("protocol")[rare]
+    mask: NDArray[np.bool_] = columns.column("ip_version")[rare] != 0
     for number in _COMMON:
         mask &= protocol != number
-    return np.flatnonzero(mask)
+    return mask
+
+
+def _udp(columns: Columns) -> Indices:
+    return np.flatnonzero((columns.column("protocol") == UDP) & (columns.column("kind") & KIND_LATER_FRAGMENT == 0))
 
 
 def _udp_ports(*ports: int) -> Callable[[Columns], Indices]:
-    def choose(columns: Columns) -> Indices:
-        mask = np.zeros(len(columns.packets), np.bool_)
-        source, target = columns.column("src_port"), columns.column("dst_port")
+    def test(columns: Columns, udp: Indices) -> NDArray[np.bool_]:
+        source, target = columns.column("src_port")[udp], columns.column("dst_port")[udp]
+        mask = np.zeros(len(udp), np.bool_)
         for port in ports:
             mask |= (source == port) | (target == port)
-        return np.flatnonzero(mask & _of_protocol(columns, UDP))
+        return mask
 
-    return choose
+    return _among(test, "udp")
+
+
+def _ip_options(columns: Columns) -> Indices:
+    """IPv4 with options and IPv6 with hop-by-hop, routing or destination headers, in plain or once tagged Ethernet frames and raw IP: of rare packets and of
+    a sample of the others."""
+    rare = columns.selection("rare")
+    sample = np.arange(0, len(columns.packets), EVERY)
+    looked = np.union1d(rare, sample) if len(rare) < len(columns.packets) else rare
+    link, version = columns.column("link_type")[looked], columns.column("ip_version")[looked]
+    vlan = columns.column("vlan")[looked]
+    at = np.where(link == 1, np.where(vlan != 0, 18, 14), np.where(np.isin(link, _RAW), 0, 1 << 20))
+    whole = np.flatnonzero((version != 0) & (columns.column("cap_len")[looked] >= at + 20))
+    place = columns.column("offset")[looked[whole]].astype(np.int64) + at[whole]
+    data = columns.data
+    first = data[place]
+    odd = (first > 0x45) & (first < 0x50)  # IPv4 with a header longer than 20 bytes
+    six = np.flatnonzero(first >> 4 == 6)
+    if len(six):
+        following = data[place[six] + 6]
+        odd[six] = (following == 0) | (following == 43) | (following == 60)
+    chosen: Indices = looked[whole[odd]]
+    return chosen
 
 
 # What a detector may ask for; a new one needs one line.
 SELECTIONS: Final[dict[str, Callable[[Columns], Indices]]] = {
     "all": lambda columns: np.arange(len(columns.packets)),
+    "rare": _rare,
     "arp": _carries("arp"),
-    "icmp": lambda columns: np.flatnonzero(_of_protocol(columns, ICMP, ICMPV6)),
-    "icmpv6": lambda columns: np.flatnonzero(_of_protocol(columns, ICMPV6)),
+    "icmp": _protocols(ICMP, ICMPV6),
+    "icmpv6": _protocols(ICMPV6),
     "igmp": _carries("igmp"),
-    "udp": lambda columns: np.flatnonzero(_of_protocol(columns, UDP)),
-    "tcp_marked": _tcp_marked,
+    "udp": _udp,
+    "tcp_marked": _among(_tcp_marked),
     "syn": _tcp_with(SYN | ACK | RST | FIN, SYN),
     "syn_ack": _tcp_with(SYN | ACK | RST | FIN, SYN | ACK),
     "rst": _tcp_with(RST | SYN, RST),
-    "tcp_odd": _tcp_odd,
-    "first": _first,  # the first packet of each flow, with its responder as destination
+    "tcp_odd": _among(_tcp_odd, "tcp_marked"),
+    "first": _of_kind(KIND_FIRST_OF_FLOW),  # the first packet of each flow, with its responder as destination
     "first_tcp": _first_of(TCP),
     "first_udp": _first_of(UDP),
-    "other_ip": _other_ip,  # IP that is not TCP, UDP, ICMP
-    "fragments": lambda columns: np.flatnonzero(columns.column("kind") & KIND_FRAGMENT),
+    "other_ip": _among(_other_ip),  # IP that is not TCP, UDP, ICMP
+    "fragments": _of_kind(KIND_FRAGMENT),
+    "ip_options": _ip_options,
     "dhcp": _udp_ports(67, 68, 546, 547),
-    "dns": _carries("dns"),
+    "dns": _carries("dns", "all"),
     "bursts": lambda columns: (
         _NONE
     ),  # payload after silence of its flow, and first packets; `Batch.select` has them from the contact tables
     "undecoded": lambda columns: np.flatnonzero(columns.column("reason")),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Copies of some packets, to be looked at later: PACKET rows, their numbers and flows."""
+
+    rows: NDArray[np.void]
+    packet_ids: NDArray[np.int64]
+    flow_ids: NDArray[np.uint64]
 
 
 class Batch:
@@ -174,6 +241,8 @@ class Batch:
         """Indices of the packets of a selection, in the order in which they came."""
         if name == "bursts":
             return self._contacts.bursts if self._contacts is not None else _NONE
+        if name == "all":
+            return np.arange(self.begin, self.end)
         chosen = self._columns.selection(name)
         if self.begin == 0 and self.end == len(self._columns.packets):
             return chosen
@@ -187,6 +256,10 @@ class Batch:
     def column(self, name: str, indices: Indices) -> NDArray[Any]:
         """One column of chosen packets."""
         return self._columns.column(name)[indices]
+
+    def pick(self, indices: Indices) -> Picked:
+        """Copies that outlive the call."""
+        return Picked(self._columns.packets[indices], indices + self._first_id, self._columns.flow_ids[indices])
 
     @property
     def packets(self) -> NDArray[np.void]:

@@ -13,11 +13,12 @@ from typing import Any, Final
 import numpy as np
 
 from app.detect import networks
-from app.detect.batch import Batch
+from app.detect.batch import Batch, Picked
 from app.detect.detector import Detector
 from app.detect.rule import Knob, Rule
 from app.detect.service_names import WEB, is_sought
 from app.model.alert import Evidence, Severity
+from app.model.layers import KIND_FIRST_OF_FLOW
 from app.stats.bounded import BoundedMap
 
 SECOND: Final = 1_000_000_000
@@ -89,24 +90,22 @@ class Beacon(Detector):
     def begin(self) -> None:
         self._series = self.bounded(MAX_SERIES, Series, lambda series: series.count > 4)
         self._keys: BoundedMap[int, Any] = self.bounded(MAX_FLOWS)
+        self._waiting: list[Picked] = []
         self._fresh: dict[Any, Series] = {}
 
     def on_packets(self, batch: Batch) -> None:
         chosen = batch.select("bursts")[:MOST_A_BATCH]
-        column = batch.column
-        protocol = column("protocol", chosen)
-        chosen = chosen[(protocol == 6) | (protocol == 17)]
-        first = column("kind", chosen) & 128 != 0
-        flows = [batch.flow_id(index) for index in chosen.tolist()]
+        if len(chosen):
+            self._waiting.append(batch.pick(chosen))
+
+    def _take(self, picked: Picked) -> None:
+        rows = picked.rows
+        usual = (rows["protocol"] == 6) | (rows["protocol"] == 17)
+        rows, flows, numbers = rows[usual], picked.flow_ids[usual].tolist(), picked.packet_ids[usual].tolist()
         names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port", "protocol", "ts", "payload_len")
-        rows = zip(
-            chosen.tolist(),
-            first.tolist(),
-            flows,
-            *(column(name, chosen).tolist() for name in names),
-            strict=True,
-        )
-        for index, new, flow_id, s_hi, s_lo, d_hi, d_lo, s_port, d_port, proto, ts, length in rows:
+        first = (rows["kind"] & KIND_FIRST_OF_FLOW != 0).tolist()
+        columns = zip(numbers, first, flows, *(rows[name].tolist() for name in names), strict=True)
+        for number, new, flow_id, s_hi, s_lo, d_hi, d_lo, s_port, d_port, proto, ts, length in columns:
             key: Any
             if new:
                 if s_port < d_port and s_port < 1024:  # begun in the middle: the responder spoke first
@@ -128,13 +127,16 @@ class Beacon(Detector):
             series.lengths.append(length)
             series.count += 1
             series.new += new
-            series.evidence.extend(batch.evidence(index))
+            series.evidence.append(Evidence(number, ts))
             if not series.flows or series.flows[-1] != flow_id:
                 series.flows.append(flow_id)
             if series.count >= self.knob("intervals") and series.count >= 1.25 * series.judged:
                 self._fresh[key] = series
 
     def on_tick(self, now_ns: int) -> None:
+        for picked in self._waiting:
+            self._take(picked)
+        self._waiting = []
         if not self._fresh:
             return
         fresh, self._fresh = self._fresh, {}

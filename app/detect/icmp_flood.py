@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from app.detect import networks
 from app.detect.batch import Batch
 from app.detect.detector import Detector
@@ -45,12 +47,15 @@ class IcmpFlood(Detector):
         self._told = self.bounded(1024, lambda: [0])
 
     def on_packets(self, batch: Batch) -> None:
-        chosen = batch.select("icmp")
-        self._targets.add(batch, chosen)
-        source_hi, source_lo = batch.column("src_hi", chosen), batch.column("src_lo", chosen)
-        group = networks.group_rows(source_hi, source_lo) & ((source_hi != 0) | (source_lo != 0))
-        unspecified = ((source_hi == 0) & (source_lo == 0)) | ((source_hi == 0) & (source_lo == 0xFFFF << 32))
-        self._forged.add(batch, chosen[group & ~unspecified])
+        picked = batch.pick(batch.select("icmp"))
+        self._targets.add(picked)
+        hi, lo = picked.rows["src_hi"], picked.rows["src_lo"]
+        # multicast, or 255.255.255.255 and 224.0.0.0/4 behind the prefix of mapped addresses; one comparison each for most packets
+        group = (hi >> np.uint64(56) == 0xFF) | ((hi == 0) & (lo & np.uint64(0xFFFFFFFF) >= np.uint64(0xE0000000)))
+        if group.any():
+            chosen = batch.select("icmp")[group]
+            sources = zip(picked.rows["src_hi"][group].tolist(), picked.rows["src_lo"][group].tolist(), strict=True)
+            self._forged.add(batch.pick(chosen[[networks.is_group(*one) for one in sources]]))
 
     def on_tick(self, now_ns: int) -> None:
         forged = [rate for rate in self._forged.take() if rate.packets >= 3]

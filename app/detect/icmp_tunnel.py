@@ -16,7 +16,7 @@ from app.model.alert import Evidence
 
 SECOND: Final = 1_000_000_000
 WINDOW_NS: Final = 600 * SECOND
-MOST_A_BATCH: Final = 256  # echo packets that are read of one batch
+MOST_A_SECOND: Final = 200  # echo packets that are read
 STAMP: Final = 24  # first bytes of a ping's payload that may be a time stamp and a counter
 COMPARED: Final = 1024
 REQUESTS, REPLIES = (8, 128), (0, 129)
@@ -74,13 +74,21 @@ class IcmpTunnel(Detector):
     selections = ("icmp",)
 
     def begin(self) -> None:
+        self._second = self._room = 0
         self._pairs = self.bounded(1024, Pings, lambda pings: pings.changed > 2)
 
     def on_packets(self, batch: Batch) -> None:
+        second = batch.now_ns // SECOND
+        if second != self._second:
+            self._second, self._room = second, MOST_A_SECOND
+        if self._room <= 0:
+            return
         chosen = batch.select("icmp")
         kinds = batch.column("src_port", chosen)
         echo = (kinds == 8) | (kinds == 0) | (kinds == 128) | (kinds == 129)
-        for index in chosen[echo][:MOST_A_BATCH].tolist():
+        chosen = chosen[echo][: self._room]
+        self._room -= len(chosen)
+        for index in chosen.tolist():
             row = batch.row(index)
             if not int(row["payload_len"]):
                 continue

@@ -10,13 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from app.detect import networks
-from app.detect.batch import Batch, Indices
+from app.detect.batch import Batch
 from app.detect.detector import Detector
 from app.detect.rule import Knob, Rule
 from app.stats.bounded import BoundedMap
 
 SECOND: Final = 1_000_000_000
-MOST_A_BATCH: Final = 200
+MOST_A_SECOND: Final = 300  # fragments, and packets with options, that are read
 FRAGMENT_NS: Final = 30 * SECOND
 LOOSE, STRICT = 131, 137  # RFC 791 § 3.1: source routes
 HOP_BY_HOP, ROUTING, DESTINATION = 0, 43, 60
@@ -74,21 +74,25 @@ class MalformedIp(Detector):
         Knob("option_packets", 2, "packets", "One may be damaged."),
         Knob("headers", 4, "headers", "Extension headers of one packet; one or two are usual, RFC 8200 allows each once, destination options twice."),
     )  # fmt: skip
-    selections = ("all",)
+    selections = ("first", "fragments", "ip_options")
 
     def begin(self) -> None:
         self._fragments: BoundedMap[Any, tuple[int, list[tuple[int, int]]]] = self.bounded(4096)
+        self._second, self._room = 0, [0, 0]
         self._counts = self.bounded(2048, lambda: [0, 0])  # packets, told
 
     def on_packets(self, batch: Batch) -> None:
-        rows = batch.packets
-        version = rows["ip_version"]
-        if not version.any():
-            return
         self._land(batch)
-        for index in batch.select("fragments")[:MOST_A_BATCH].tolist():
+        second = batch.now_ns // SECOND
+        if second != self._second:
+            self._second, self._room = second, [MOST_A_SECOND, MOST_A_SECOND]
+        fragments = batch.select("fragments")[: self._room[0]]
+        options = batch.select("ip_options")[: self._room[1]]
+        self._room[0] -= len(fragments)
+        self._room[1] -= len(options)
+        for index in fragments.tolist():
             self._fragment(batch, index)
-        for index in self._unusual(batch)[:MOST_A_BATCH].tolist():
+        for index in options.tolist():
             header = batch.ip_header(index)
             if len(header) > 20 and header[0] >> 4 == 4:
                 self._options_v4(batch, index, header)
@@ -195,24 +199,6 @@ class MalformedIp(Detector):
         self._tell(batch, index, "teardrop", source, target, text + "; the limit is {limit}.", limit, sure)
 
     # -- options ------------------------------------------------------------------------------------------------------
-
-    def _unusual(self, batch: Batch) -> Indices:
-        """IPv4 packets with options and IPv6 packets with extension headers, of plain Ethernet frames and raw IP."""
-        rows = batch.packets
-        link = rows["link_type"]
-        at = np.where(link == 1, 14, np.where((link == 101) | (link == 228) | (link == 229), 0, -1))
-        at[(rows["vlan"] != 0) & (link == 1)] = 18
-        version = rows["ip_version"]
-        ok = (at >= 0) & (version != 0) & (rows["cap_len"] >= at + 20)
-        place = rows["offset"].astype(np.int64) + at
-        place[~ok] = 0
-        data = batch.data
-        first = data[place]
-        following = data[np.minimum(place + 6, len(data) - 1)]
-        v4 = ok & (first >> 4 == 4) & (first & 15 > 5)
-        v6 = ok & (first >> 4 == 6) & ((following == HOP_BY_HOP) | (following == ROUTING) | (following == DESTINATION))
-        found: Indices = np.flatnonzero(v4 | v6) + batch.begin
-        return found
 
     def _options_v4(self, batch: Batch, index: int, header: bytes) -> None:
         at, end = 20, min((header[0] & 15) * 4, len(header))

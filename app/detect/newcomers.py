@@ -20,6 +20,7 @@ from app.stats.distinct import DistinctCounter
 
 SECOND: Final = 1_000_000_000
 WINDOW_NS: Final = 10 * SECOND
+SAMPLE_NS: Final = 50_000_000  # between two looks at hardware addresses
 SAMPLED: Final = 32  # packets of one batch whose source hardware addresses are read
 MOST_A_TICK: Final = 500
 
@@ -63,6 +64,7 @@ class Newcomers(Detector):
     wants_flows = True
 
     def begin(self) -> None:
+        self._sampled = 0
         self._learning = int(self.knob("learning_min")) * 60 * SECOND
         self._devices: BoundedMap[bytes, bool] = self.bounded(8192)
         self._services: BoundedMap[Any, bool] = self.bounded(16_384)
@@ -75,7 +77,9 @@ class Newcomers(Detector):
             packet = batch.arp(index)
             if len(packet) >= 28 and not packet[8] & 1 and any(packet[14:18]):
                 self._device(batch, index, packet[8:14], int.from_bytes(packet[14:18], "big"))
-        self._count(batch)
+        if batch.now_ns - self._sampled >= SAMPLE_NS or batch.now_ns < self._sampled:
+            self._sampled = batch.now_ns
+            self._count(batch)
 
     def _device(self, batch: Batch, index: int, mac: bytes, address: int) -> None:
         if mac in self._devices:

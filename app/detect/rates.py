@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detect.batch import Batch, Indices
-from app.model.alert import MAX_EVIDENCE, Evidence
+from app.detect.batch import Picked
+from app.model.alert import Evidence
 
-BUSIEST: Final = 64  # addresses of one block that are kept apart
+BUSIEST: Final = 64  # addresses counted together that are kept apart
+TOGETHER: Final = 1024
 MOST: Final = 2048  # addresses of one second
 KEPT: Final = 5  # packets of each that are kept as evidence
 
@@ -33,45 +34,69 @@ class Rate:
 
 
 class Rates:
-    """`add` selected packets during a second, `take` at its end."""
+    """`add` selected packets during a second, `take` at its end. They are counted some hundred at a time, not batch by batch."""
 
     def __init__(self, end: str) -> None:
+        """`end`: src or dst."""
         self._end, self._other = (end, "src" if end == "dst" else "dst")
         self._now: dict[tuple[int, int], Rate] = {}
+        self._waiting: list[Picked] = []
+        self._rows = 0
         self.passed_over = 0  # packets of addresses that were not kept apart
 
-    def add(self, batch: Batch, chosen: Indices) -> None:
-        if not len(chosen):
+    def add(self, picked: Picked) -> None:
+        if len(picked.rows):
+            self._waiting.append(picked)
+            self._rows += len(picked.rows)
+            if self._rows >= TOGETHER:
+                self._count_waiting()
+
+    def _count_waiting(self) -> None:
+        waiting, self._waiting, self._rows = self._waiting, [], 0
+        if not waiting:
             return
-        hi, lo = batch.column(f"{self._end}_hi", chosen), batch.column(f"{self._end}_lo", chosen)
-        key = lo * _ODD ^ hi
-        _, first, inverse, counts = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
+        rows = np.concatenate([one.rows for one in waiting])
+        packet_ids = np.concatenate([one.packet_ids for one in waiting])
+        flow_ids = np.concatenate([one.flow_ids for one in waiting])
+        hi, lo = rows[f"{self._end}_hi"], rows[f"{self._end}_lo"]
+        _, first, inverse, counts = np.unique(
+            lo * _ODD ^ hi, return_index=True, return_inverse=True, return_counts=True
+        )
         order = np.argsort(counts)[::-1]
         if len(order) > BUSIEST:
             self.passed_over += int(counts[order[BUSIEST:]].sum())
             order = order[:BUSIEST]
         for place in order.tolist():
-            mine = chosen if len(counts) == 1 else chosen[inverse == place]
-            self._count(batch, (int(hi[first[place]]), int(lo[first[place]])), mine)
+            mine = inverse == place
+            address = (int(hi[first[place]]), int(lo[first[place]]))
+            self._count(address, rows[mine], packet_ids[mine], flow_ids[mine])
 
-    def _count(self, batch: Batch, address: tuple[int, int], chosen: Indices) -> None:
-        stamps: NDArray[Any] = batch.column("ts", chosen)
+    def _count(
+        self,
+        address: tuple[int, int],
+        rows: NDArray[np.void],
+        packet_ids: NDArray[np.int64],
+        flow_ids: NDArray[np.uint64],
+    ) -> None:
         rate = self._now.get(address)
         if rate is None:
             if len(self._now) >= MOST:
-                self.passed_over += len(chosen)
+                self.passed_over += len(rows)
                 return
-            rate = self._now[address] = Rate(address, int(stamps[0]))
-        rate.packets += len(chosen)
-        rate.last = int(stamps[-1])
-        rate.payload += int(batch.column("payload_len", chosen).sum())
-        others = batch.column(f"{self._other}_lo", chosen) * _ODD ^ batch.column(f"{self._other}_hi", chosen)
-        rate.others = max(rate.others, len(np.unique(others)))
-        if len(rate.evidence) < min(KEPT, MAX_EVIDENCE):
-            rate.evidence.extend(batch.evidence(*chosen[: KEPT - len(rate.evidence)].tolist()))
-            rate.flows.extend(flow for flow in map(batch.flow_id, chosen[:KEPT].tolist()) if flow)
+            rate = self._now[address] = Rate(address, int(rows["ts"][0]))
+        rate.packets += len(rows)
+        rate.last = int(rows["ts"][-1])
+        rate.payload += int(rows["payload_len"].sum())
+        others = rows[f"{self._other}_lo"] * _ODD ^ rows[f"{self._other}_hi"]
+        rate.others = max(rate.others, len(np.unique(others)) if len(rows) > 1 else 1)
+        room = KEPT - len(rate.evidence)
+        if room > 0:
+            pairs = zip(packet_ids[:room].tolist(), rows["ts"][:room].tolist(), strict=True)
+            rate.evidence.extend(Evidence(number, ts) for number, ts in pairs)
+            rate.flows.extend(flow for flow in flow_ids[:room].tolist() if flow)
 
     def take(self) -> list[Rate]:
         """The addresses of the second that is over."""
+        self._count_waiting()
         now, self._now = self._now, {}
         return list(now.values())
