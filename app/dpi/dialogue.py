@@ -121,12 +121,12 @@ def _shows(name: str, data: bytes) -> bool:
     pattern = _SHELL[name]
     if name != _PROMPT:
         return pattern.search(data) is not None
-    at = 0
-    while at >= 0:
-        if pattern.match(data, at + (at > 0)):
-            return True
-        at = data.find(b"\n", at + (at > 0))
-    return False
+    start = 0
+    while not pattern.match(data, start):
+        start = data.find(b"\n", start) + 1
+        if not start:
+            return False
+    return True
 
 
 def _report_about_itself(data: bytes) -> bool:
