@@ -48,7 +48,8 @@ def detail(address: str) -> Response:
 
 @blueprint.get("/api/world")
 def by_country() -> Response:
-    """Traffic by country of the remote end, most first; what is in no country by scope; and which database says so."""
+    """Traffic by country of the remote end, most first; what is in no country by scope; which database says so; and the probes."""
     only_arguments()
     services = house()
-    return jsonify({**run_blocking(world, services.mirror.flow_view()), "database": services.places.document()})
+    found = run_blocking(world, services.mirror.flow_view())
+    return jsonify({**found, "database": services.places.document(), "probes": services.probes.document()})

@@ -39,7 +39,7 @@ def test_wrong_questions_are_named(site: Site, query: str, name: str) -> None:  
 
 def test_the_world(site: Site) -> None:  # noqa: F811
     document = strict(site.client.get("/api/world"))
-    assert set(document) == {"countries", "elsewhere", "database"}
+    assert set(document) == {"countries", "elsewhere", "database", "probes"}
     assert is_problem(site.client.get("/api/world?by=x"), 400)
 
 

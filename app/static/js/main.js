@@ -21,12 +21,14 @@ import { HostsView } from "./views/hosts.js";
 import { InterfacesView } from "./views/interfaces.js";
 import { OverviewView } from "./views/overview.js";
 import { PacketsView } from "./views/packets.js";
+import { ProgramsView } from "./views/programs.js";
 import { WorldView } from "./views/world.js";
 
 /** The sections in order of the navigation; `key` is the letter after g. A later page is one more line. */
 const SECTIONS = [
   { name: "overview", key: "o", View: OverviewView },
   { name: "connections", key: "c", View: ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
+  { name: "programs", key: "a", View: ProgramsView },
   { name: "hosts", key: "h", View: HostsView },
   { name: "world", key: "w", View: WorldView },
   { name: "dns", key: "d", View: DnsView },

@@ -7,6 +7,9 @@ export default {
 
   "places.credit": "IP Geolocation by DB-IP",
   "places.own": "Places from your own database ({name}).",
+  "places.probe.ipinfo": "ipinfo: {text}",
+  "places.probe.names": "Reverse DNS: {text}",
+  "places.probe.latency": "Pings: {text}",
   "places.problem": "Places are not complete: {text}",
 
   "world.title": "World",
@@ -78,6 +81,22 @@ export default {
   "host.anonymous": "Anonymiser",
   "host.nameFrom": "{name} (from {source})",
   "host.macFrom": "{mac} (from {source})",
+
+  "programs.title": "Programs",
+  "programs.filter": "Find a program, a path, a user or a container",
+  "programs.empty.title": "No connection has a known program",
+  "programs.noMatch.title": "No program matches",
+  "programs.unknown": ["{n} connection without a program ({bytes})", "{n} connections without a program ({bytes})"],
+  "programs.program": "Program",
+  "programs.path": "Path",
+  "programs.user": "User",
+  "programs.remotes": "Remotes",
+  "programs.processes": "Processes",
+  "programs.cpu": "CPU",
+  "programs.memory": "Memory",
+  "programs.container": "Container",
+  "programs.unit": "Unit",
+  "programs.firstEver": "First ever seen",
 
   "source.arp": "ARP",
   "source.ndp": "neighbour discovery",

@@ -44,7 +44,7 @@ export class WorldView {
     this.poll.stop();
   }
 
-  #draw({ countries, elsewhere, database }) {
+  #draw({ countries, elsewhere, database, probes }) {
     this.map.set(countries.map(shape));
     this.table.hidden = !countries.length;
     this.none.hidden = countries.length > 0;
@@ -55,7 +55,9 @@ export class WorldView {
     fill(this.elsewhere, elsewhere.map((one) => h("tr", {},
       h("td", {}, h("a", { href: address("connections", { q: `${term("scope", one.scope)}${one.scope === "global" ? " -country:*" : ""}` }) }, scopeName(one.scope))),
       h("td", {}, format.bytes(one.bytes)))));
-    const said = database?.problem ? t("places.problem", { text: database.problem }) : database?.bundled === false ? t("places.own", { name: database.database ?? "" }) : "";
+    const source = database?.problem ? t("places.problem", { text: database.problem }) : database?.bundled === false ? t("places.own", { name: database.database ?? "" }) : null;
+    const asked = Object.entries(probes ?? {}).filter(([, one]) => one.state !== "off").map(([name, one]) => t(`places.probe.${name}`, { text: one.text }));
+    const said = [source, ...asked].filter(Boolean).join("\n");
     this.problem.hidden = !said;
     setText(this.problem, said);
   }
