@@ -127,7 +127,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parents; this process ends with its socket
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    status = serve(socket.socket(fileno=0), Path(sys.argv[1]))
+    sock = socket.socket(fileno=0)
+    sock.setblocking(True)  # the parent may have left O_NONBLOCK on what we inherited
+    try:
+        status = serve(sock, Path(sys.argv[1]))
+    except OSError:
+        status = 0  # the parent is gone
     os._exit(status)  # DuckDB's own clean-up prints notes at a regular end
 
 

@@ -56,7 +56,6 @@ class StoreClient:
         if self._process is not None:
             return
         ours, theirs = socket.socketpair()
-        theirs.setblocking(True)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "app.store", str(self._path)],

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from app.model.fields import CONNECTIONS
-from tests.fakes.web import Site, running_site, until
+from tests.fakes.web import Site, running_server, running_site, until
 
 
 def get(site: Site, path: str, status: int = 200) -> Any:
@@ -194,3 +195,15 @@ def test_switched_off_it_says_so(tmp_path: Path) -> None:
         document = get(site, "/api/connections?history=1", 503).get_json()
         assert document["code"] == "history_off"
     assert not (tmp_path / "history.duckdb").exists()
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+def test_a_real_server_writes_and_answers_meanwhile(mode: str, tmp_path: Path) -> None:
+    with running_server(mode, tmp_path, "--history", "--flows", "3000", "--token", "right") as server:
+        session = requests.Session()
+        session.headers["Authorization"] = "Bearer right"
+        until(lambda: session.get(f"{server.url}/api/history", timeout=10).json()["rows_written"] > 100, 30)
+        state = session.get(f"{server.url}/api/history", timeout=10).json()
+        assert state["problem"] is None
+        rows = session.get(f"{server.url}/api/connections?history=1&limit=5", timeout=10).json()
+        assert len(rows) == 5

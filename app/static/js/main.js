@@ -17,6 +17,7 @@ import { CapturesView } from "./views/captures.js";
 import { CardsView } from "./views/cards.js";
 import { ConnectionsView } from "./views/connections.js";
 import { DnsView } from "./views/dns.js";
+import { HistoryView } from "./views/history.js";
 import { HostsView } from "./views/hosts.js";
 import { InterfacesView } from "./views/interfaces.js";
 import { OverviewView } from "./views/overview.js";
@@ -33,6 +34,7 @@ const SECTIONS = [
   { name: "world", key: "w", View: WorldView },
   { name: "dns", key: "d", View: DnsView },
   { name: "cards", key: "n", View: CardsView },
+  { name: "history", key: "y", View: HistoryView },
   { name: "packets", key: "p", View: PacketsView },
   { name: "interfaces", key: "i", View: InterfacesView },
   { name: "captures", key: "f", View: CapturesView },
