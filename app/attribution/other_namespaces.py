@@ -43,13 +43,17 @@ class OtherNamespaces:
         self._refresh_list()
         return bool(self._members)
 
+    def has(self, address: bytes) -> bool:
+        """Whether one of them has this address."""
+        self._refresh_list()
+        return address in self._addresses
+
     def members(self, namespace: int) -> list[int]:
         return self._members.get(namespace, [])
 
     def find(self, protocol: int, local: bytes, port: int, remote: bytes, remote_port: int) -> tuple[Found, int] | None:
         """(socket, namespace); None where none has these ends, or more than one namespace has."""
-        self._refresh_list()
-        if local not in self._addresses:
+        if not self.has(local):
             return None
         self._refresh()
         zero = _MAPPED + bytes(4) if local.startswith(_MAPPED) else bytes(16)

@@ -132,7 +132,7 @@ class Resolver:
     def _echo(self, question: Question, sender: bool) -> End | None:
         """Requests come from programs, over ping or raw sockets, which have no ports; everything else is the system's."""
         local, _, remote, _ = _ends(question, sender)
-        if not self.is_own(local) and not self._others.any():
+        if not self.is_own(local) and not self._others.has(local):
             return None
         if (question.protocol, question.sport) not in ICMP_ASKED or not sender:
             return End(None, None, 0.0, "kernel", True) if self.is_own(local) else None
@@ -213,12 +213,12 @@ class Resolver:
     def _nobody(self, question: Question, sender: bool, local: bytes) -> End | None:
         """No socket has this end."""
         own = self.is_own(local)
-        if sender and (own or self._others.any()):
+        if sender and (own or self._others.has(local)):
             raw = self._raw(question, local, question.target, (RAW, question.protocol))
             if raw is not None:
                 return raw
         if not own:
-            return End(None, None, 0.0, "not_seen", False) if self._others.any() and self._book is None else None
+            return End(None, None, 0.0, "closed" if sender else "not_seen", False) if self._others.has(local) else None
         if question.protocol not in (TCP, UDP):
             return End(None, None, 0.0, "kernel", True)
         if not sender and question.protocol == TCP and _begins(question):

@@ -12,7 +12,6 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-AF_PACKET: Final = 17
 TCP, UDP = 6, 17
 ESTABLISHED, LISTEN = 1, 10
 _NETLINK_SOCK_DIAG: Final = 4
@@ -97,20 +96,6 @@ class SocketTable:
             state = answer[_HEADER.size + 1]
             uid, inode = struct.unpack_from("=II", answer, _HEADER.size + 64)
             return Found(inode, uid, state)
-
-    def packet_sockets(self) -> list[int]:
-        """Inodes of the packet sockets of this network namespace (linux/packet_diag.h); [] where the kernel does not say."""
-        self._sequence = (self._sequence + 1) & 0x7FFFFFFF
-        request = struct.pack("=BBHIIII", AF_PACKET, 0, 0, 0, 0, _NO_COOKIE, _NO_COOKIE)
-        kind = _SOCK_DIAG_BY_FAMILY
-        head = _HEADER.pack(_HEADER.size + len(request), kind, _REQUEST | _DUMP, self._sequence, 0)
-        try:
-            self._netlink.sendto(head + request, (0, 0))
-            return [
-                struct.unpack_from("=I", body, 4)[0] for body in _parts(self._netlink, self._sequence) if len(body) >= 8
-            ]
-        except OSError:
-            return []
 
 
 def _parts(netlink: socket.socket, sequence: int, most: int = 4096) -> list[bytes]:

@@ -12,9 +12,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from app import privileges
+
 MAX_KNOWN: Final = 32_768  # inodes
 MAX_HINTS: Final = 32  # processes that are looked at first
 FAMILY_SECONDS: Final = 0.1
+AGAIN_SECONDS: Final = 1.0
 ABSENT_SECONDS: Final = 0.4
 _SOCKET: Final = "socket:["
 
@@ -26,6 +29,8 @@ class SocketHolders:
         self._places: OrderedDict[int, tuple[int, int]] = OrderedDict()  # inode → (process, descriptor)
         self._hints: OrderedDict[int, None] = OrderedDict()
         self._absent: dict[int, float] = {}
+        self._scanned: dict[int, float] = {}
+        self._unfinished = False
         self._families: dict[int, tuple[float, list[int]]] = {}
         self.scans = 0
 
@@ -62,6 +67,7 @@ class SocketHolders:
             if time.monotonic() > deadline:
                 complete = False
                 break
+        self._unfinished = not complete
         if complete:
             for inode in wanted:
                 self._absent[inode] = now + ABSENT_SECONDS
@@ -69,6 +75,7 @@ class SocketHolders:
 
     def _order(self, uids: set[int]) -> Iterator[int]:
         """Processes, the likely ones first."""
+        now = time.monotonic()
         hints = [*reversed(self._hints)]
         yield from hints
         try:
@@ -78,7 +85,7 @@ class SocketHolders:
         rest: list[int] = []
         skipped = set(hints)
         for pid in sorted(others, reverse=True):
-            if pid in skipped:
+            if pid in skipped or self._is_fresh(pid, now):
                 continue
             try:
                 same = os.stat(f"/proc/{pid}").st_uid in uids
@@ -90,9 +97,16 @@ class SocketHolders:
                 rest.append(pid)
         yield from rest
 
+    def _is_fresh(self, pid: int, now: float) -> bool:
+        """Looked through a moment ago, in a round that ran out of time: others first."""
+        return self._unfinished and now - self._scanned.get(pid, -1e9) < AGAIN_SECONDS
+
     def _scan(self, pid: int) -> set[int]:
         """Inodes of all sockets of a process."""
         self.scans += 1
+        if len(self._scanned) > MAX_KNOWN:
+            self._scanned.clear()
+        self._scanned[pid] = time.monotonic()
         found: set[int] = set()
         try:
             names = os.listdir(f"/proc/{pid}/fd")
@@ -168,11 +182,5 @@ def _relatives(pid: int) -> list[int]:
 
 
 def sees_all_processes() -> bool:
-    """Whether other users' processes may be looked into: the first one is root's."""
-    try:
-        os.readlink("/proc/1/exe")
-    except PermissionError:
-        return False
-    except OSError:
-        return True
-    return True
+    """Whether other users' processes may be looked into."""
+    return privileges.holds(privileges.CAP_SYS_PTRACE)

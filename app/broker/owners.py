@@ -52,13 +52,15 @@ class Owners:
         try:
             self._responder.work(time.monotonic())
             message = self._responder.message()
-            if message is not None:
-                send(self._receiver.socket, message)
-        except (ProtocolError, OSError):
-            self._receiver = None  # the sensor is gone; the supervisor sees to it
         except Exception as error:  # a mistake of ours must not end the capture
             print(f"netglass: programs are no longer named: {type(error).__name__}: {error}", file=sys.stderr)
             self.close()
+            return
+        try:
+            if message is not None:
+                send(self._receiver.socket, message)
+        except (ProtocolError, OSError):
+            self._hang_up()  # the sensor is gone, or took nothing for too long
 
     def _take(self) -> None:
         """Questions have arrived. A sensor that does not keep to the protocol is no longer listened to."""
@@ -73,16 +75,21 @@ class Owners:
                 if message["type"] == "ask":
                     responder.take(message.get("flows"), time.monotonic())
         except (ProtocolError, ValueError, TypeError):
-            self._receiver = None
+            self._hang_up()
         if receiver.ended:
-            self._receiver = None
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Tell the sensor that no answer will come any more; the socket is the supervisor's to close."""
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            with contextlib.suppress(OSError):
+                receiver.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Give the tracing instance back."""
-        if self._receiver is not None:
-            with contextlib.suppress(OSError):
-                self._receiver.socket.shutdown(socket.SHUT_RDWR)
-        responder, self._responder, self._receiver = self._responder, None, None
+        self._hang_up()
+        responder, self._responder = self._responder, None
         if responder is not None:
             responder.close()
 
