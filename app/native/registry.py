@@ -36,6 +36,7 @@ KERNELS: Final = (
     Entry("store_frames", "app.sensor.store_kernels", "store_frames", "packet store"),
     Entry("select_packets", "app.sensor.select_kernels", "select", "inspection"),
     Entry("scan_payload", "app.sensor.card_scan_kernels", "scan_payload", "card numbers"),
+    Entry("scan_packets", "app.wire.card_number_kernels", "scan_packets", "card numbers"),
     Entry("scan_bytes", "app.wire.card_number_kernels", "scan_bytes", "card numbers"),
     Entry("run_filter", "app.wire.bpf_kernels", "run", "filters"),
     Entry("select_frames", "app.wire.bpf_kernels", "select", "filters"),
