@@ -18,6 +18,7 @@ import { CardsView } from "./views/cards.js";
 import { ConnectionsView } from "./views/connections.js";
 import { DnsView } from "./views/dns.js";
 import { HistoryView } from "./views/history.js";
+import { EntropyView } from "./views/entropy.js";
 import { HostsView } from "./views/hosts.js";
 import { InterfacesView } from "./views/interfaces.js";
 import { OverviewView } from "./views/overview.js";
@@ -35,6 +36,7 @@ const SECTIONS = [
   { name: "dns", key: "d", View: DnsView },
   { name: "cards", key: "n", View: CardsView },
   { name: "history", key: "y", View: HistoryView },
+  { name: "entropy", key: "e", View: EntropyView },
   { name: "packets", key: "p", View: PacketsView },
   { name: "interfaces", key: "i", View: InterfacesView },
   { name: "captures", key: "f", View: CapturesView },

@@ -8,12 +8,13 @@ import captures from "./strings/en_captures.js";
 import connections from "./strings/en_connections.js";
 import dns from "./strings/en_dns.js";
 import history from "./strings/en_history.js";
+import entropy from "./strings/en_entropy.js";
 import overview from "./strings/en_overview.js";
 import places from "./strings/en_places.js";
 import process from "./strings/en_process.js";
 import shell from "./strings/en_shell.js";
 
-const en = { ...shell, ...overview, ...connections, ...dns, ...cards, ...captures, ...places, ...history, ...process };
+const en = { ...shell, ...overview, ...connections, ...dns, ...entropy, ...cards, ...captures, ...places, ...history, ...process };
 
 const languages = { en };
 

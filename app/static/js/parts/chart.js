@@ -14,6 +14,7 @@ export class TimeChart {
   #data = [[]];
   #stacked = false;
   #format = String;
+  #top = null;
 
   /** `onCursor(index or null)` hears where the pointer is. */
   constructor({ label, onCursor }) {
@@ -22,8 +23,9 @@ export class TimeChart {
     new ResizeObserver(() => this.#resize()).observe(this.element);
   }
 
-  /** `series` [{key, token}], bottom of the stack first. `format(value)` writes the left axis. */
-  configure(series, { stacked, format }) {
+  /** `series` [{key, token}], bottom of the stack first. `format(value)` writes the left axis, which ends at `top` where that is given. */
+  configure(series, { stacked, format, top = null }) {
+    this.#top = top;
     this.#series = series;
     this.#stacked = stacked;
     this.#format = format;
@@ -63,7 +65,7 @@ export class TimeChart {
       padding: [10, 28, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { size: 7, width: 2, fill: token("--bg") }, drag: { x: false, y: false } },
-      scales: { x: { range: () => this.range }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
+      scales: { x: { range: () => this.range }, y: { range: (_, low, high) => [0, this.#top ?? (high > 0 ? high * 1.08 : 1)] } },
       axes: [
         { ...axis, size: 28, grid: { show: false }, space: 64, incrs: TIME_STEPS, values: (_, splits) => splits.map((at) => shortTime(at)) },
         { ...axis, size: 70, space: 44, values: (_, splits) => splits.map((at) => this.#format(at)) },
