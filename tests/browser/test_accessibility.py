@@ -13,7 +13,7 @@ from .conftest import poll
 
 VENDOR = Path(__file__).parent / "vendor"
 AXE = (VENDOR / "axe.min.js").read_text()
-SECTIONS = ("overview", "connections", "hosts", "world", "dns", "cards", "packets", "interfaces", "captures")
+SECTIONS = ("overview", "connections", "hosts", "world", "dns", "cards", "entropy", "packets", "interfaces", "captures")
 TABLES = ("connections", "dns", "packets")
 CHECK = """async () => {
     const {violations} = await axe.run(document, {resultTypes: ['violations']});

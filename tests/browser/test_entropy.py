@@ -1,17 +1,31 @@
-"""The entropy page: cards with graphs, search, and the table behind a graph."""
+"""The entropy page: alerts first, a graph for each flow, search by address, the numbers behind a graph."""
 
 from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import Site
+CARDS = ".entropy-card"
 
 
-def test_the_page_says_what_there_is(page: Page, site: Site) -> None:
-    site.open(page, "#/entropy")
-    expect(page.get_by_role("heading", name=re.compile("^Entropy"))).to_be_visible()
-    expect(page.locator("#entropy-filter")).to_be_visible()
+def test_cards_graphs_search_and_values(server, page):
+    page.goto(f"{server.url}#/entropy")
+    expect(page.locator(CARDS)).to_have_count(10, timeout=20_000)
+    first = page.locator(CARDS).first
+    expect(first.locator(".tag-bad")).to_be_visible()
+    expect(first.locator("canvas")).to_be_visible()
+    expect(first.locator(".entropy-side").first).to_contain_text("text")
+    expect(first.locator(".entropy-side").last).to_contain_text("encrypted or random")
+    expect(page.locator(".entropy-slots")).to_contain_text("60 of 4,096 slots in use")
+    first.locator("summary").click()
+    expect(first.locator("tbody tr").first).to_contain_text(re.compile(r"\d\.\d\d"))
+
+    page.locator("#entropy-top").select_option("20")
+    expect(page.locator(CARDS)).to_have_count(20, timeout=20_000)
+    page.locator("#entropy-protocol").select_option("udp")
+    expect(page).to_have_url(re.compile("protocol=udp"))
+    page.locator("#entropy-filter").fill("203.0.113.250")
+    expect(page.locator("#entropy .empty")).to_contain_text("No measured flow matches", timeout=20_000)
     page.locator("#entropy-filter").fill("nobody")
-    expect(page.locator("#entropy-filter-error")).to_contain_text("no address")
+    expect(page.locator("#entropy-filter-error")).to_contain_text("no address", timeout=20_000)

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from .conftest import poll
 
-SECTIONS = ("overview", "connections", "dns", "cards", "packets", "interfaces", "captures")
+SECTIONS = ("overview", "connections", "dns", "cards", "entropy", "packets", "interfaces", "captures")
 
 
 def test_the_legal_notice_is_accepted_once(start_server, page):
@@ -154,6 +154,7 @@ def test_the_keyboard_reaches_every_section(server, page):
     for key, section in (
         ("c", "connections"),
         ("d", "dns"),
+        ("e", "entropy"),
         ("p", "packets"),
         ("i", "interfaces"),
         ("f", "captures"),

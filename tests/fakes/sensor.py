@@ -24,6 +24,7 @@ from app.model.errors import ProtocolError
 from app.wire.filter import QueryError, parse
 from app.wire.filter_columns import packet_fields
 from app.wire.records import PACKET_ROW_DTYPE
+from tests.fakes import entropy
 from tests.fakes.alerts import FakeAlerts
 from tests.fakes.cards import SCAN, card_rows
 from tests.fakes.facts import Facts
@@ -205,6 +206,7 @@ class FakeSensor:
             **self.alerts.about(traffic.flows, now),
             cards=card_rows(self.capture["started_ns"] or now),
             card_scan=SCAN,
+            **entropy.about(traffic.flows, now),
             **traffic.top(),
         )
         return message
