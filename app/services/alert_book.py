@@ -74,8 +74,8 @@ class AlertBook:
             return
         self._version = self._mirror.alerts.version
         inputs = self.inputs()
-        new = [fact for fact in inputs.facts if fact.document["id"] not in self._told]
-        self._told.update(fact.document["id"] for fact in new)
+        new = [fact for fact in inputs.facts if fact.get("id") not in self._told]
+        self._told.update(fact.get("id") for fact in new)
         shown = [fact for fact in judged(inputs, new)[::-1] if fact.document["muted_by"] is None]
         documents = [fact.document for fact in with_flows(inputs, shown, FROM_FLOW)]
         if documents:
@@ -117,7 +117,7 @@ def judged(inputs: AlertInputs, facts: list[Fact] | None = None) -> list[Fact]:
     muted = muted_by(inputs.mutes, found, inputs.now_ns)
     made = []
     for fact in found:
-        alert_id = fact.document["id"]
+        alert_id = fact.get("id")
         verdict = inputs.verdicts.get(alert_id, UNSEEN)
         said = {
             "status": verdict.status,
@@ -126,7 +126,7 @@ def judged(inputs: AlertInputs, facts: list[Fact] | None = None) -> list[Fact]:
             "status_changed_by": verdict.changed_by,
             "muted_by": muted.get(alert_id),
         }
-        made.append(fact._replace(document={**fact.document, **said}))
+        made.append(fact.with_document({**fact.document, **said}))
     return made
 
 
@@ -157,18 +157,18 @@ def is_open(document: dict[str, Any]) -> bool:
 
 def with_flows(inputs: AlertInputs, facts: list[Fact], names: tuple[str, ...]) -> list[Fact]:
     """Keys that the alert's flows tell: of the first one that knows it; bytes are those of all that are still listed."""
-    wanted = sorted({flow_id for fact in facts for flow_id in fact.document["flow_ids"]})
+    wanted = sorted({flow_id for fact in facts for flow_id in fact.get("flow_ids")})
     if not wanted:
         return facts
     told = _of_flows(inputs, wanted, names)
     made = []
     for fact in facts:
-        own = [told[flow_id] for flow_id in fact.document["flow_ids"] if flow_id in told]
+        own = [told[flow_id] for flow_id in fact.get("flow_ids") if flow_id in told]
         values = {name: next((one[name] for one in own if one.get(name) is not None), None) for name in names}
         for name in ("bytes_sent", "bytes_recv") if own else ():
             values[name] = sum(one[name] for one in own)
         known = {name: value for name, value in values.items() if value is not None}
-        made.append(fact._replace(document={**dict.fromkeys(names), **fact.document, **known}))
+        made.append(fact.with_document({**dict.fromkeys(names), **fact.document, **known}))
     return made
 
 

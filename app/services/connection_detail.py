@@ -23,6 +23,6 @@ def connection_detail(mirror: Mirror, flow_id: int, interfaces: list[str]) -> di
     found: dict[str, Any] = {"connection": connections(Rows.of(view, places[:1], interfaces))[0]}
     more = {}
     for kind in KINDS:
-        own = [fact.document for fact in mirror.newest_facts(kind) if fact.document["flow_id"] == flow_id]
+        own = [fact.document for fact in mirror.newest_facts(kind) if fact.get("flow_id") == flow_id]
         found[kind], more[kind] = own[:MOST], max(len(own) - MOST, 0)
     return {**found, "more": more}

@@ -159,7 +159,7 @@ def _live_facts(kind: str) -> Callable[[House, ExportRequest, bool], Iterator[Do
 
 def _facts(facts: list[Fact], request: FactRequest, wanted: ExportRequest, now_ns: int) -> Iterator[Documents]:
     first, last = wanted.first_ns or 0, ALL if wanted.last_ns is None else wanted.last_ns
-    kept = [fact for fact in facts if first <= fact.ns <= last and wanted.flow_id in (None, fact.document["flow_id"])]
+    kept = [fact for fact in facts if first <= fact.ns <= last and wanted.flow_id in (None, fact.get("flow_id"))]
     documents = fact_page(kept, request, now_ns).documents
     for at in range(0, len(documents), PART_ROWS):
         yield documents[at : at + PART_ROWS]

@@ -6,20 +6,51 @@ What the sensor sends is believed no further than its types: a map with a wrong 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import Any, Final
 
 from app.model.timestamps import parse_time
 
+_UNLIKE: Final = frozenset({"timestamp", "uri"})  # keys whose texts hardly ever come again
 KINDS: Final = ("dns", "tls", "http", "logins")
 
 
-class Fact(NamedTuple):
-    """`number` grows within one kind and capture; `ns`: time; `document`: what REST gives, never written again."""
+class Fact:
+    """`number` grows within one kind and capture; `ns`: time. Ten thousands are kept: each holds its values alone, and texts that others hold too once."""
 
-    number: int
-    ns: int
-    document: dict[str, Any]
+    __slots__ = ("_places", "_values", "ns", "number")
+
+    def __init__(self, number: int, ns: int, document: dict[str, Any]) -> None:
+        self.number = number
+        self.ns = ns
+        self._places = _places(tuple(document))
+        self._values = tuple(_kept(key, value) for key, value in document.items())
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What REST gives; a new one each time."""
+        return dict(zip(self._places, self._values, strict=True))
+
+    def with_document(self, document: dict[str, Any]) -> Fact:
+        """The same fact, said otherwise."""
+        return Fact(self.number, self.ns, document)
+
+    def get(self, key: str) -> Any:
+        """One value of the document; None where it has none."""
+        place = self._places.get(key)
+        return None if place is None else self._values[place]
+
+
+@lru_cache(64)
+def _places(keys: tuple[str, ...]) -> dict[str, int]:
+    """Where the value of each key is: one map for all facts of a kind."""
+    return {key: place for place, key in enumerate(keys)}
+
+
+def _kept(key: str, value: Any) -> Any:
+    return sys.intern(value) if type(value) is str and key not in _UNLIKE else value
 
 
 def _text(value: Any) -> bool:

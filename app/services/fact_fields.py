@@ -39,7 +39,7 @@ class FactRows:
         kind, _, key = name.partition(".")
         if kind == "ns":
             return np.array([fact.ns for fact in self._facts], np.int64)
-        values = [fact.document.get(key) for fact in self._facts]
+        values = [fact.get(key) for fact in self._facts]
         return _COLUMNS[kind](values)
 
 

@@ -86,12 +86,12 @@ class FactMirror:
             self._lists[kind].append(fact)
             if kind == "dns":
                 self._learn_dns(fact, said.get("resolved"))
-            elif kind == "tls" and fact.document["names"] and fact.document["flow_id"]:
-                self._await(fact.document["flow_id"], "certificate", fact.document["names"], fact.ns)
+            elif kind == "tls" and fact.get("names") and fact.get("flow_id"):
+                self._await(fact.get("flow_id"), "certificate", fact.get("names"), fact.ns)
         return len(part) if isinstance(part, list) else 0
 
     def _learn_dns(self, fact: Fact, resolved: Any) -> None:
-        if fact.document["kind"] not in RESOLVING or not isinstance(resolved, (list, tuple)):
+        if fact.get("kind") not in RESOLVING or not isinstance(resolved, (list, tuple)):
             return
         pairs = [
             (pair[0], pair[1])
@@ -101,7 +101,7 @@ class FactMirror:
             and isinstance(pair[0], str)
             and isinstance(pair[1], int)
         ]
-        self.facts.names.learn_dns(fact.document["client"], fact.document["query"], pairs, fact.ns)
+        self.facts.names.learn_dns(fact.get("client"), fact.get("query"), pairs, fact.ns)
 
     def _take_name(self, said: Any) -> None:
         try:

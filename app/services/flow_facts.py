@@ -5,6 +5,7 @@ One writer (the link reader), many readers, also in real threads: entries are ne
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -62,10 +63,11 @@ def known_flow(row: Sequence[Any]) -> KnownFlow:
     """The values of one of the sensor's rows. `ValueError` where they are not what they should be."""
     if len(row) != len(KnownFlow._fields) - 1 or not all(value is None or isinstance(value, str) for value in row):
         raise ValueError("what is known of a flow is a list of texts")
+    row = [None if value is None else sys.intern(value) for value in row]  # most are said of many flows
     spoken, _, owner = (row[0] or "").partition(".")
     looks_up = spoken.lower() in _LOOK_UPS or row[9] in _LOOK_UPS
     # Whoever asks for a service's name does not use the service yet: its name stays in `detailed_protocol`.
-    known = KnownFlow(*row)._replace(application=(spoken if looks_up else owner or spoken) or None)
+    known = KnownFlow(*row)._replace(application=sys.intern(spoken if looks_up else owner or spoken) or None)
     if known.server_name_source == "ndpi" and looks_up:
         return known._replace(server_name=None, server_name_source=None)
     return known
