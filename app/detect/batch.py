@@ -24,7 +24,7 @@ FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
 TCP, UDP, ICMP, ICMPV6, IGMP, SCTP = 6, 17, 1, 58, 2, 132
 _NONE: Final = np.zeros(0, np.intp)
 _ARP: Final = np.uint32(LAYER_BIT["arp"])
-EVERY: Final = 8  # one of so many plain packets is looked at for options
+EVERY: Final = 4  # one of so many plain packets is looked at for options
 _RAW: Final = (101, 228, 229)
 _COMMON: Final = frozenset({TCP, UDP, ICMP, ICMPV6})
 

@@ -71,7 +71,7 @@ class MalformedIp(Detector):
         Knob("land", 1, "packets", "No stack sends one."),
         Knob("overlaps", 1, "datagrams", "Retransmitted fragments are identical, so one real overlap was made."),
         Knob("routed", 1, "packets", "Nobody uses source routes any more."),
-        Knob("option_packets", 2, "packets", "One may be damaged."),
+        Knob("option_packets", 2, "packets", "With options nobody has defined; one may be damaged. Padding that is not zero is told at once."),
         Knob("headers", 4, "headers", "Extension headers of one packet; one or two are usual, RFC 8200 allows each once, destination options twice."),
     )  # fmt: skip
     selections = ("first", "fragments", "ip_options")
@@ -239,7 +239,8 @@ class MalformedIp(Detector):
         if found:
             source, target = self._ends(batch, index)
             text = f"{{count}} packets from {source} to {target} carry {found[0]} ({hidden} bytes in the last); the limit is {{limit}}."
-            self._tell(batch, index, "covert_channel", source, target, text, int(self.knob("option_packets")), 0.75)
+            limit = 1 if found[0].startswith("padding") else int(self.knob("option_packets"))
+            self._tell(batch, index, "covert_channel", source, target, text, limit, 0.75)
 
     @staticmethod
     def _strange(body: bytes) -> list[tuple[str, int]]:
