@@ -56,6 +56,7 @@ PARAMETERS: Final[dict[str, tuple[Schema, str]]] = {
     "muted": ({"type": "string", "enum": ["0", "1"]}, "1: with those that a mute rule hides."),
     "save": ({"type": "string", "enum": ["0", "1"]}, "1: into EXPORT_DIR instead of the answer."),
     "compare": ({"type": "string", "enum": ["0", "1"]}, "1: beside the time of the same length before."),
+    "shareable": ({"type": "string", "enum": ["0", "1"]}, "1: with pseudonyms, in an archive with a manifest."),
     "what": ({"type": "string", "enum": list(DATASETS)}, "What to export."),
     "schema": ({"type": "string", "enum": list(SCHEMA_NAMES)}, "Whose names to use."),
     "flow": ({"type": "integer", "minimum": 1}, "Number of a flow."),
@@ -118,7 +119,7 @@ PROBLEM: Final[Schema] = {
 _PAGE: Final = ("limit", "offset", "cursor", "sort", "q")
 _TIMED: Final = ("from", "to", "history")
 _FACTS: Final = {"limit": {"maximum": 5_000}, "offset": {"maximum": 20_000}}
-_ROWS: Final = ("what", "q", "flow", "from", "to", "sort", "schema", "save", "history")
+_ROWS: Final = ("what", "q", "flow", "from", "to", "sort", "schema", "save", "history", "shareable")
 _FILE: Final = (200, 201)
 
 
@@ -201,10 +202,10 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         {"type": "array", "items": holding("name", "traffic", "packets", "flows")},
         narrowed={"limit": {"maximum": 1_000}, "by": {"enum": list(GROUP_NAMES)}},
     ),
-    ("GET", "/api/export"): Operation(_ROWS, content=("text/csv", "text/tab-separated-values", "application/json"), statuses=_FILE),
-    ("GET", "/api/export/csv"): Operation(_ROWS, content=("text/csv", "text/tab-separated-values", "application/json"), statuses=_FILE),
-    ("GET", "/api/export/json"): Operation(_ROWS, content=JSON, statuses=_FILE),
-    ("GET", "/api/export/ndjson"): Operation(_ROWS, content=("application/x-ndjson", "application/json"), statuses=_FILE),
+    ("GET", "/api/export"): Operation(_ROWS, content=("text/csv", "text/tab-separated-values", "application/json", "application/zip"), statuses=_FILE),
+    ("GET", "/api/export/csv"): Operation(_ROWS, content=("text/csv", "text/tab-separated-values", "application/json", "application/zip"), statuses=_FILE),
+    ("GET", "/api/export/json"): Operation(_ROWS, content=(*JSON, "application/zip"), statuses=_FILE),
+    ("GET", "/api/export/ndjson"): Operation(_ROWS, content=("application/x-ndjson", "application/json", "application/zip"), statuses=_FILE),
     ("GET", "/api/export_anomalies"): Operation(
         ("q", "from", "to", "sort", "save"), content=("text/csv", "application/json"), statuses=_FILE
     ),

@@ -19,14 +19,15 @@ blueprint = Blueprint("export", __name__)
 
 PIECE = 256 * 1024
 TYPES = {"pcap": "application/vnd.tcpdump.pcap", "pcapng": "application/x-pcapng"}
-ROW_ARGUMENTS = ("what", "schema", "q", "flow", "from", "to", "sort", "save", "history")
+ROW_ARGUMENTS = ("what", "schema", "q", "flow", "from", "to", "sort", "save", "history", "shareable")
 LAST_FLOW = (1 << 63) - 1
 
 
 @blueprint.get("/api/export")
 @blueprint.get("/api/export/csv")
 def csv() -> Response:
-    """Rows as CSV (a Zeek log with `schema=zeek`): `what` (connections), `q`, `flow`, `from`, `to`, `sort`, `schema`, `save`."""
+    """Rows as CSV (a Zeek log with `schema=zeek`): `what` (connections), `q`, `flow`, `from`, `to`, `sort`, `schema`, `save`, `history`; `shareable=1`: with
+    pseudonyms, in an archive with a manifest."""
     return _rows("csv")
 
 
@@ -74,7 +75,7 @@ def _file(what: str, form: str, schema: str) -> Response:
     )
     save = switch("save")
     limit("export")
-    made = export(house(), what, form, schema, wanted, switch("history"))
+    made = export(house(), what, form, schema, wanted, switch("history"), switch("shareable"))
     if save:
         return _saved(made.file_name, made.pieces)
     response = Response(made.pieces, content_type=made.content_type)

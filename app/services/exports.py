@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -12,8 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.concurrency import run_blocking
+from app.export.archive import zipped
 from app.export.formats import FORMATS
+from app.export.pseudonyms import Pseudonyms
 from app.export.schemas import SCHEMA_NAMES, SCHEMAS, native_view
+from app.export.shareable import Shareable
 from app.export.tables import Format, Writer
 from app.export.view import View
 from app.services.export_sources import DATASETS, Dataset, Documents, ExportRequest
@@ -40,8 +44,16 @@ def dataset(name: str) -> Dataset:
     return DATASETS[name]
 
 
-def export(house: House, what: str, file_format: str, schema: str, wanted: ExportRequest, past: bool = False) -> Export:
-    """`past`: of the history. `BadRequest` names what does not exist; `NotThere` says why there is nothing."""
+def export(
+    house: House,
+    what: str,
+    file_format: str,
+    schema: str,
+    wanted: ExportRequest,
+    past: bool = False,
+    shareable: bool = False,
+) -> Export:
+    """`past`: of the history; `shareable`: with pseudonyms, in an archive with a manifest. `BadRequest` names what does not exist; `NotThere` says why there is nothing."""
     chosen = dataset(what)
     if schema not in SCHEMA_NAMES:
         raise BadRequest(f"{schema[:40]!r} is no schema", "schema", SCHEMA_NAMES)
@@ -59,7 +71,29 @@ def export(house: House, what: str, file_format: str, schema: str, wanted: Expor
     if first is None:
         raise NotThere("Nothing in the history matches." if past else why_empty(house, what, wanted))
     name = f"netglass-{what}" + (f"-{schema}" if schema != "native" else "")
-    return Export(f"{name}.{form.extension}", form.content_type, _pieces(form, shape, first, lambda: take(parts)))
+    file_name = f"{name}.{form.extension}"
+    if not shareable:
+        return Export(file_name, form.content_type, _pieces(form, shape, first, lambda: take(parts)))
+    share, rows = Shareable(Pseudonyms()), [0]
+
+    def hidden(part: Documents | None) -> Documents | None:
+        if part is None:
+            return None
+        rows[0] += len(part)
+        return run_blocking(_hidden, share, part)
+
+    pieces = _pieces(form, shape, hidden(first), lambda: hidden(take(parts)))
+    manifest = zipped(
+        file_name,
+        pieces,
+        "manifest.json",
+        lambda: json.dumps({"file": file_name, **share.manifest(rows[0])}, indent=2).encode(),
+    )
+    return Export(f"{name}-shareable.zip", "application/zip", manifest)
+
+
+def _hidden(share: Shareable, part: Documents) -> Documents:
+    return [share.document(document) for document in part]
 
 
 def _here(parts: Iterator[Documents]) -> Documents | None:

@@ -187,7 +187,8 @@ class Database:
         texts = batch.get("texts") or {}
         columns: dict[str, np.ndarray[Any, Any]] = {"run": np.full(len(rows), run, np.uint32)}
         columns.update((name, np.ascontiguousarray(rows[name])) for name, _, _ in FLOW_NUMBERS)
-        columns.update((name, _objects(texts.get(name), len(rows))) for name in (*FLOW_TEXTS, *FLOW_INTEGERS))
+        told = (name for name in (*FLOW_TEXTS, *FLOW_INTEGERS) if name in texts)  # the others stay NULL
+        columns.update((name, _objects(texts[name], len(rows))) for name in told)
         return self._insert("flows", columns)
 
     def _write_facts(self, run: int, facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import stat
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,19 @@ def test_nothing_to_export_is_said_with_the_reason(site: Site) -> None:
 def test_packets_by_time(site: Site) -> None:
     get(site, "/api/export/pcap?from=1971-01-01&q=protocol:tcp%20OR%20protocol:udp%20sort:-size")
     get(site, "/api/export/pcapng?from=1971-01-01")
+
+
+@pytest.mark.parametrize("query", ["", "&what=flows", "&what=dns&schema=eve", "&what=tls", "&what=http"])
+def test_a_shareable_file_names_nobody(site: Site, query: str) -> None:
+    response = get(site, f"/api/export/ndjson?shareable=1{query}")
+    with zipfile.ZipFile(io.BytesIO(response.get_data())) as archive:
+        names = archive.namelist()
+        text = archive.read(names[0]).decode()
+        manifest = json.loads(archive.read("manifest.json"))
+    assert manifest["rows"] == len(text.splitlines()) > 0
+    assert manifest["file"] == names[0]
+    view = site.house.mirror.flow_view()
+    true = {str(row["remote_address"]) for row in get(site, "/api/connections?limit=200").get_json()}
+    assert len(view.flows)
+    for word in ("192.168.1.23", "google", "github", "netflix", "alice", *true):
+        assert word not in text, word
