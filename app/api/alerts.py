@@ -19,6 +19,7 @@ from app.services.mutes import checked_query, would_hide
 from app.services.query_errors import BadRequest
 from app.services.query_times import timed
 from app.services.reproduction import reproduce
+from app.services.rule_help import rule_help
 
 blueprint = Blueprint("alerts", __name__)
 
@@ -158,6 +159,13 @@ def unmute(mute_id: str) -> tuple[str, int]:
     only_arguments()
     house().alerts.book.mutes.remove(mute_id)
     return "", 204
+
+
+@blueprint.get("/api/rules")
+def rules() -> Response:
+    """What each rule means, what harmless traffic looks the same, and what to do."""
+    only_arguments()
+    return jsonify(run_blocking(rule_help))
 
 
 @blueprint.get("/api/security")

@@ -13,8 +13,22 @@ from .conftest import poll
 
 VENDOR = Path(__file__).parent / "vendor"
 AXE = (VENDOR / "axe.min.js").read_text()
-SECTIONS = ("overview", "connections", "hosts", "world", "dns", "cards", "entropy", "packets", "interfaces", "captures")
-TABLES = ("connections", "dns", "packets")
+SECTIONS = (
+    "overview",
+    "connections",
+    "alerts",
+    "programs",
+    "hosts",
+    "world",
+    "dns",
+    "cards",
+    "entropy",
+    "history",
+    "packets",
+    "interfaces",
+    "captures",
+)
+TABLES = ("connections", "alerts", "dns", "packets")
 CHECK = """async () => {
     const {violations} = await axe.run(document, {resultTypes: ['violations']});
     return violations.filter(one => ['critical', 'serious'].includes(one.impact))

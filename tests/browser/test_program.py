@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from .conftest import poll
 
-SECTIONS = ("overview", "connections", "dns", "cards", "entropy", "packets", "interfaces", "captures")
+SECTIONS = ("overview", "connections", "alerts", "dns", "cards", "entropy", "packets", "interfaces", "captures")
 
 
 def test_the_legal_notice_is_accepted_once(start_server, page):
@@ -153,6 +153,7 @@ def test_the_keyboard_reaches_every_section(server, page):
     expect(page.locator("#overview")).to_be_visible()
     for key, section in (
         ("c", "connections"),
+        ("a", "alerts"),
         ("d", "dns"),
         ("e", "entropy"),
         ("p", "packets"),
@@ -199,7 +200,7 @@ def test_an_empty_page_says_why_and_what_to_do(server, page, complaints):
     page.route("**/socket.io/**", lambda route: route.abort())
     page.route_web_socket("**/socket.io/**", lambda socket: socket.close())
     page.goto(server.url)
-    for section in ("overview", "connections", "dns", "packets"):
+    for section in ("overview", "connections", "alerts", "dns", "packets"):
         page.goto(f"{server.url}#/{section}")
         expect(page.locator(f"#{section}")).to_contain_text(why)
         expect(page.locator(f"#{section}").get_by_role("link", name="Open a capture file")).to_be_visible()

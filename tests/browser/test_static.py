@@ -52,7 +52,7 @@ def test_every_string_is_there_and_used():
     assert asked <= strings
     made = {name + "." for name in re.findall(r"`([\w.]+)\.\$\{", text)}  # t(`nav.${name}`)
     logs = set(re.findall(r"t\(`\$\{(?:this\.)?name\}\.([\w.]+)`", text))  # t(`${name}.title`) of each page with a log
-    used = {f"{name}.{key}" for name in ("dns", "packets") for key in logs}
+    used = {f"{name}.{key}" for name in ("dns", "packets", "alerts") for key in logs}
     assert used <= strings
     idle = {key for key in strings - used if f'"{key}"' not in text and not key.startswith(tuple(made))}
     assert idle == set()

@@ -55,6 +55,11 @@ export function post(path, body = {}) {
   return send(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 }
 
+/** Takes something away. */
+export function remove(path) {
+  return send(path, { method: "DELETE" });
+}
+
 /** Uploads a file; `onPart` hears 0..1. XMLHttpRequest, because fetch cannot tell how much has been sent. */
 export function upload(path, file, onPart) {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 /** Wires the page together: shell, sections, keyboard. Everything else lives in data/, parts/ and views/. */
 
 import { post } from "./api.js";
+import * as alerts from "./data/alerts.js";
 import * as session from "./data/session.js";
 import { fill, h, icon, setText } from "./dom.js";
 import * as format from "./format.js";
@@ -13,6 +14,7 @@ import * as keys from "./parts/shortcuts.js";
 import * as theme from "./parts/theme.js";
 import * as router from "./router.js";
 import { t } from "./strings.js";
+import { AlertsView } from "./views/alerts.js";
 import { CapturesView } from "./views/captures.js";
 import { CardsView } from "./views/cards.js";
 import { ConnectionsView } from "./views/connections.js";
@@ -30,7 +32,8 @@ import { WorldView } from "./views/world.js";
 const SECTIONS = [
   { name: "overview", key: "o", View: OverviewView },
   { name: "connections", key: "c", View: ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
-  { name: "programs", key: "a", View: ProgramsView },
+  { name: "alerts", key: "a", View: AlertsView, count: () => alerts.summary.value?.new || undefined },
+  { name: "programs", key: "r", View: ProgramsView },
   { name: "hosts", key: "h", View: HostsView },
   { name: "world", key: "w", View: WorldView },
   { name: "dns", key: "d", View: DnsView },
@@ -56,6 +59,8 @@ function start() {
   });
   watchTips(session.explain);
   session.start();
+  alerts.start();
+  alerts.fresh.watch(tellOfAlerts);
   buildShell();
   banners.start();
   router.route.watch(show);
@@ -75,6 +80,19 @@ function buildShell() {
   fill(document.getElementById("nav"), h("ul", {}, links));
   const foot = (iconName, label, act) => h("button.btn.btn-quiet.btn-sm", { type: "button", onclick: act, "aria-label": label }, icon(iconName), h("span.label", {}, label));
   fill(document.getElementById("rail-foot"), foot("sun", t("action.theme"), theme.toggle), foot("keyboard", t("action.shortcuts"), showKeys));
+}
+
+const TOLD = new Set();
+const LOUD = ["high", "critical"];
+
+/** A new alert that matters is told on every page, once; the list has the rest. */
+function tellOfAlerts(rows) {
+  for (const row of rows ?? []) {
+    if (!LOUD.includes(row.severity) || TOLD.has(row.id) || row.count > 1 || row.status !== "new") continue;
+    if (TOLD.size > 5000) TOLD.clear();
+    TOLD.add(row.id);
+    if (shown?.section.name !== "alerts") toast(t("alerts.toast", { severity: t(`alert.severity.${row.severity}`), title: row.title }), "warning");
+  }
 }
 
 function brandMark() {

@@ -3,6 +3,7 @@
  * and one line in `languages`. {name} is replaced; an array is [one, many] and is chosen by {n}.
  */
 
+import alerts from "./strings/en_alerts.js";
 import cards from "./strings/en_cards.js";
 import captures from "./strings/en_captures.js";
 import connections from "./strings/en_connections.js";
@@ -14,7 +15,20 @@ import places from "./strings/en_places.js";
 import process from "./strings/en_process.js";
 import shell from "./strings/en_shell.js";
 
-const en = { ...shell, ...overview, ...connections, ...dns, ...entropy, ...cards, ...captures, ...places, ...history, ...process };
+// One section a line; order means nothing.
+const en = {
+  ...shell,
+  ...alerts,
+  ...captures,
+  ...cards,
+  ...connections,
+  ...dns,
+  ...entropy,
+  ...history,
+  ...overview,
+  ...places,
+  ...process,
+};
 
 const languages = { en };
 

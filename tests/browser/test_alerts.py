@@ -1,0 +1,116 @@
+"""The Alerts page: the list, one alert in full, what people say of it, mute rules, the packets behind it; and text that stays text."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+ROWS = "#alerts-table tbody tr:not([hidden])"
+
+
+def accepted(server):
+    """The legal notice is out of the way."""
+    requests.post(f"{server.url}api/legal", json={"accepted": True}, timeout=5)
+    return server
+
+
+@pytest.fixture
+def alerts(start_server, page):
+    """A server of its own: what is judged and muted here is nobody else's."""
+    server = accepted(start_server("--interval", "0.1"))
+    page.goto(f"{server.url}#/alerts")
+    expect(page.locator(ROWS).nth(5)).to_be_visible(timeout=20_000)
+    page.locator("#alerts-pause").click()
+    return page
+
+
+def open_one(page, text):
+    page.locator(ROWS, has_text=text).first.locator("td").nth(1).click()
+    drawer = page.locator(".drawer[data-kind=alert]")
+    expect(drawer.locator("#alert-note")).to_be_visible()
+    return drawer
+
+
+def test_an_alert_says_why_who_and_what_to_do(alerts):
+    drawer = open_one(alerts, "Port scan")
+    expect(drawer).to_contain_text("the limit is 25")
+    expect(drawer).to_contain_text("Measured")
+    expect(drawer).to_contain_text("What to do")
+    expect(drawer).to_contain_text("A file with 1 packet")
+    with alerts.expect_download() as saved:
+        drawer.locator("#alert-packets").click()
+    assert re.fullmatch(r"netglass-alert-[0-9a-f]{16}\.pcapng", saved.value.suggested_filename)
+
+
+def test_hostile_text_stays_text(alerts):
+    drawer = open_one(alerts, "Regular contact")
+    expect(drawer.locator("h2")).to_have_text("Regular contact <img src=x onerror=alert(1)>")
+    assert alerts.locator("main img, .drawer img, .drawer script").count() == 0
+
+
+def test_status_and_note_are_kept(alerts):
+    drawer = open_one(alerts, "Port scan")
+    drawer.locator("#alert-note").fill("our own scanner <b>")
+    drawer.locator("[data-status=acknowledged]").click()
+    expect(drawer.locator("[data-status=acknowledged]")).to_have_attribute("aria-pressed", "true")
+    expect(drawer.locator("#alert-note")).to_have_value("our own scanner <b>")
+    alerts.keyboard.press("Escape")
+    alerts.locator("#alerts-filter").fill("status:acknowledged")
+    alerts.locator("#alerts-filter").press("Enter")
+    expect(alerts.locator(ROWS)).to_have_count(1)
+    expect(alerts.locator(ROWS)).to_contain_text("Acknowledged")
+
+
+def test_a_mute_rule_is_tried_made_seen_and_taken_back(alerts, complaints):
+    open_one(alerts, "ARP sweep")
+    alerts.locator("#alert-mute").click()
+    dialog = alerts.locator("#mute-dialog")
+    dialog.locator("#mute-q").fill("rule:host_sweep_arp")
+    expect(dialog).to_contain_text(re.compile(r"Would have hidden \d+ of \d+ alerts, \d+ of them medium\."))
+    dialog.locator("#mute-make").click()
+    expect(dialog.locator(".field-error")).to_contain_text("reason")
+    dialog.locator("#mute-reason").fill("the printer looks for itself")
+    dialog.locator("#mute-q").fill("colour:red")
+    expect(dialog.locator(".field-error")).to_contain_text("colour")
+    dialog.locator("#mute-q").fill("rule:host_sweep_arp")
+    expect(dialog.locator(".field-error")).to_be_hidden()
+    dialog.locator("#mute-make").click()
+    expect(dialog).to_have_count(0)
+    alerts.keyboard.press("Escape")
+    expect(alerts.locator(ROWS, has_text="ARP sweep")).to_have_count(0)
+    alerts.locator("#alerts-muted").click()
+    expect(alerts.locator(ROWS, has_text="ARP sweep").first).to_contain_text("Muted")
+    alerts.locator("#alerts-rules").click()
+    expect(alerts.locator("#mutes-dialog")).to_contain_text("the printer looks for itself")
+    alerts.locator("#mutes-dialog").get_by_role("button", name="Take back").click()
+    expect(alerts.locator("#mutes-dialog")).to_contain_text("Nothing is muted.")
+    complaints.expect_refusals()
+
+
+def test_the_score_shows_its_arithmetic_and_severities_filter(alerts):
+    alerts.locator("#score-why").click()
+    panel = alerts.locator(".score-arithmetic")
+    expect(panel).to_contain_text("100 − the sum over rules")
+    expect(panel).to_contain_text("port_scan")
+    expect(panel).to_contain_text("Not seen: kernel drops 3")
+    alerts.get_by_role("button", name="Only Critical alerts").click()
+    expect(alerts.locator("#alerts-filter")).to_have_value("severity:critical")
+    expect(alerts.locator(ROWS, has_text="Port scan")).to_have_count(0)
+
+
+def test_new_alerts_wait_while_the_list_is_paused(alerts):
+    before = alerts.locator(ROWS).count()
+    expect(alerts.locator(".vt-newer")).to_contain_text("new alert", timeout=15_000)
+    assert alerts.locator(ROWS).count() == before
+    alerts.locator(".vt-newer").click()
+    expect(alerts.locator(".vt-newer")).to_be_hidden()
+
+
+def test_a_loud_alert_is_told_on_other_pages(start_server, page):
+    server = accepted(start_server("--interval", "0.3"))
+    page.goto(f"{server.url}#/interfaces")
+    expect(page.locator(".toast", has_text="Critical: Regular contact").first).to_be_visible(timeout=20_000)
+    expect(page.locator('#nav a[data-section="alerts"] .count')).not_to_have_text("")
