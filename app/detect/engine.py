@@ -175,6 +175,7 @@ class Engine:
         """Live capture: time passes without packets too."""
         second = now_ns // SECOND
         if self._second and second > self._second:
+            self.context.now_ns = max(self.context.now_ns, now_ns)
             self._tick(second * SECOND)
             self._second = second
             self._show_flows()

@@ -10,7 +10,10 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet
 
+from app.detect.engine import Engine
+from app.sensor.pipeline import Pipeline
 from tests.detect.traffic import Timed, alerts_of, loud, only, rules
+from tests.frames import EPOCH, SECOND, block
 
 CLIENT, SERVER = "192.168.1.5", "192.168.1.9"
 FRAME = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")  # or scapy would ask the network for the address
@@ -115,3 +118,13 @@ def test_ip_protocols_and_fingerprints() -> None:
         (0.3, tcp(CLIENT, SERVER, 50_003, 41_296, "FPU")),
     ]
     assert "os_fingerprint" in rules(alerts_of(probes))
+
+
+def test_live_a_scan_is_told_although_no_packet_follows() -> None:
+    engine = Engine()
+    pipeline = Pipeline(1 << 10, detection=engine)
+    packets = all_of(*(tried(i * 0.01, CLIENT, SERVER, 20 + i) for i in range(30)))
+    pipeline.feed(block([bytes(p) for _, p in packets], times=[EPOCH + int(at * SECOND) for at, _ in packets]))
+    for second in range(1, 4):
+        pipeline.expire(EPOCH + second * SECOND)
+    assert rules(engine.folding.alerts()) == {"port_scan"}
