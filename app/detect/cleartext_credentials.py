@@ -11,7 +11,23 @@ from app.model.alert import Severity
 
 _CAPACITY = 4096
 _READABLE = frozenset(
-    ("ftp", "telnet", "smtp", "pop3", "imap", "http", "ldap", "irc", "redis", "socks", "mqtt", "rtsp")
+    (
+        "ftp",
+        "telnet",
+        "smtp",
+        "pop3",
+        "imap",
+        "http",
+        "ldap",
+        "irc",
+        "redis",
+        "socks",
+        "mqtt",
+        "rtsp",
+        "rlogin",
+        "rsh",
+        "rexec",
+    )
 )
 _ANONYMOUS = frozenset(("anonymous", "ftp", "guest", "mozilla@example.com", "-anonymous@"))
 

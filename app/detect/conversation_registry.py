@@ -13,6 +13,7 @@ from app.detect.detector import Detector
 from app.detect.dga import GeneratedDomains
 from app.detect.dns_spoof import DnsSpoof
 from app.detect.dns_tunnel import DnsTunnel
+from app.detect.doubtful_names import DoubtfulNames
 from app.detect.exploits import Exploits
 from app.detect.form_guessing import FormGuessing
 from app.detect.http_download import HttpDownload
@@ -23,6 +24,7 @@ from app.detect.session_guessing import SessionGuessing
 from app.detect.session_hijack import SessionHijack
 from app.detect.telephone_abuse import TelephoneAbuse
 from app.detect.tls_trust import TlsTrust
+from app.detect.udp_worm import UdpWorm
 from app.detect.user_agents import UserAgents
 from app.detect.web_attack import WebAttack
 
@@ -47,4 +49,6 @@ CONVERSATION_DETECTORS: Final[tuple[type[Detector], ...]] = (
     ProtocolTunnel,
     DataTheft,
     BlockedDestination,
+    DoubtfulNames,
+    UdpWorm,
 )

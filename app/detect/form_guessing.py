@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from app.detect.conversation import SECOND, ConversationDetector, Window, worth_saying
 from app.detect.rule import Knob, Rule
-from app.dpi.facts import Fact, HttpMessage
+from app.dpi.facts import Fact, HttpMessage, HttpTransaction
 
 _CAPACITY = 2048
 PASSWORD = re.compile(rb"(?:^|[&?\"\s;{,])\"?(?:[a-z_.\[-]{0,24}?(?:passwords?|passwd|passwort|password_?hash|pwd|pass|kennwort|contrasena|senha|passw|psw|log_pass)[a-z_.\]-]{0,12}\]?)\"?\s{0,2}[=:]\s{0,2}\"?([^&\"\s]{1,200})", re.IGNORECASE)  # fmt: skip
@@ -40,15 +40,25 @@ class FormGuessing(ConversationDetector):
         Knob("window", 60, "s", "tools send several forms a second."),
         Knob("forms", 8, "forms", "a person needs more than seven seconds for each."),
         Knob(
+            "refused",
+            15,
+            "answers 401",
+            "within the window without one that agrees; a browser's handshake takes one or two.",
+        ),
+        Knob(
             "passwords", 4, "different passwords", "programs that repeat one password are misconfigured, not guessing."
         ),
     )
-    facts = (HttpMessage,)
+    facts = (HttpMessage, HttpTransaction)
 
     def begin(self) -> None:
         self._forms = self.bounded(_CAPACITY, _Forms)
+        self._refusals = self.bounded(_CAPACITY, _Forms)
 
     def on_fact(self, fact: Fact) -> None:
+        if isinstance(fact, HttpTransaction):
+            self._refused(fact)
+            return
         assert isinstance(fact, HttpMessage)
         if fact.request is None or fact.head.startswith(b"HTTP/"):
             return
@@ -83,6 +93,37 @@ class FormGuessing(ConversationDetector):
                 measured=count,
                 threshold=self.knob("forms"),
                 unit="logins",
+                protocol="http",
+                flow_ids=entry.flows,
+            )
+
+    def _refused(self, fact: HttpTransaction) -> None:
+        """Digest and NTLM logins, whose names are not read: refused again and again, never agreed to."""
+        if fact.status is None or fact.username is not None:
+            return  # basic authentication is counted by user
+        client, server, _ = self.ends()
+        if fact.status != 401:
+            if fact.status < 400 and (known := self._refusals.get((client, server))) is not None:
+                known.window.times.clear()
+            return
+        entry = self._refusals[client, server]
+        count = entry.window.add(fact.ts, int(self.knob("window") * SECOND))
+        if len(entry.flows) < 20 and fact.flow_id not in entry.flows:
+            entry.flows.append(fact.flow_id)
+        if worth_saying(entry.window, count, self.knob("refused")):
+            self.alert(
+                "brute_force_form",
+                f"{server} refused {count} requests of {client} for want of a login within {entry.window.span_s:.0f} s "
+                f"and agreed to none; the limit is {self.knob('refused'):.0f}.",
+                fact.ts,
+                client,
+                server,
+                confidence=0.6,
+                severity="medium",
+                fold=(client, server, "401"),
+                measured=count,
+                threshold=self.knob("refused"),
+                unit="answers 401",
                 protocol="http",
                 flow_ids=entry.flows,
             )

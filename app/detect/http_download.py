@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from app.detect.conversation import ConversationDetector, is_bare_address, is_local
+from app.detect.domains import entropy
 from app.detect.rule import Knob, Rule
 from app.dpi.facts import Fact, HttpMessage
 from app.model.alert import Severity
@@ -74,6 +75,15 @@ class HttpDownload(ConversationDetector):
             "T1105",
         ),
         Rule(
+            "suspicious_download",
+            "Suspicious download of something that says nothing of itself",
+            "low",
+            "Bytes without any known beginning, as noise, came by plain HTTP from an address that looks like a page; or content for a plug-in came from another site.",
+            "Games, updates and protected films come so.",
+            "Look at what was fetched just before and after.",
+            "T1027",
+        ),
+        Rule(
             "drive_by",
             "Drive-by download: a page that attacks the browser",
             "high",
@@ -107,6 +117,17 @@ class HttpDownload(ConversationDetector):
         kind = _kind(fact.body)
         if kind:
             self._program(fact, kind, client, server, port, host)
+        elif opaque := _opaque(fact, host):
+            self._tell(
+                "suspicious_download",
+                "low",
+                0.35,
+                f"{client} fetched {opaque} from {host[:60] or server}.",
+                fact,
+                server,
+                client,
+                1,
+            )
         elif fact.body.lstrip()[:1] == b"<" or b"html" in fact.head[:2048].lower():
             self._page(fact, client, server, host)
 
@@ -245,6 +266,33 @@ def _kind(body: bytes) -> str:
     if _OFFICE.match(body) and (b"VBA" in body or b"objdata" in body[:4096]):
         return "document"
     return ""
+
+
+def _opaque(fact: HttpMessage, host: str) -> str:
+    """What has no known beginning and looks like noise, or is for a plug-in and from another site than the page before it."""
+    request, body = fact.request, fact.body
+    assert request is not None
+    referrer = (request.referrer or "").partition("://")[2].partition("/")[0].lower()
+    foreign = bool(referrer) and referrer.rpartition(".")[0].rpartition(".")[2] not in host.lower()
+    if body[:3] in (b"CWS", b"FWS", b"ZWS") and foreign:
+        return "content for a plug-in (Flash) of another site"
+    coded = _field(fact.head, b"content-encoding")
+    kind = (request.content_type or "").lower()
+    path = request.uri.partition("?")[0].lower()
+    page = path.endswith(("/", ".php", ".asp", ".aspx", ".jsp", ".html")) or "." not in path.rpartition("/")[2]
+    if coded or len(body) < 2048 or not page or not ("octet-stream" in kind or "x-msdownload" in kind or not kind):
+        return ""
+    if (
+        body[:2] in (b"\x1f\x8b", b"PK", b"BM", b"\xff\xd8", b"OT", b"7z", b"Ra")
+        or body[4:8] == b"ftyp"
+        or body[:4] in (b"\x89PNG", b"%PDF", b"RIFF", b"OggS", b"ID3\x03", b"MSCF")
+    ):
+        return ""
+    return (
+        "bytes that look like noise from an address without a file's name"
+        if entropy(body.decode("latin-1")) > 7.6
+        else ""
+    )
 
 
 def _field(head: bytes, name: bytes) -> str:

@@ -24,6 +24,7 @@ _EXECUTING = {
     "taskscheduler": (frozenset((1, 12)), "made a scheduled task"),
     "wmi": (frozenset((24, 25, 6)), "ran a method by WMI"),
     "winreg": (frozenset((22,)), "wrote to the registry"),
+    "isystemactivator": (frozenset((4,)), "created an object (DCOM)"),
 }
 _LISTING = {
     "samr": frozenset((6, 7, 13, 15, 25, 40, 48, 51, 8, 11, 33)),
@@ -211,7 +212,7 @@ class LateralMovement(ConversationDetector):
                 f"{client} {executing[1]} on {server} from afar ({fact.subject}){how}.",
                 0.85 if steps.program else 0.7,
                 interface,
-                "high" if strong else "medium",
+                "high" if strong else "low" if interface == "isystemactivator" else "medium",
             )
         listing = _LISTING.get(interface)
         if listing and int(operation) in listing:

@@ -198,12 +198,17 @@ class TlsTrust(ConversationDetector):
                 points.append(f"a validity of {years:.1f} years")
             if "O=" not in certificate.subject and "." not in certificate.subject:
                 points.append("a certificate without organisation or domain")
-        if len(points) < self.knob("score") or not any(point.startswith("the unusual") for point in points):
+        unusual = any(point.startswith("the unusual") for point in points)
+        if len(points) < self.knob("score") - (not unusual and certificate is not None):
             return
-        reason = f"{client} speaks TLS with {server}:{port} with {', '.join(points)}: {len(points)} points, the limit is {self.knob('score'):.0f}."
-        self._once(
-            "suspicious_tls", "medium", 0.5 + 0.08 * (len(points) - 3), reason, fact, client, server, len(points)
+        # at home ports many devices look so: worth a word, not more
+        reason = (
+            f"{client} speaks TLS with {server}:{port} with {', '.join(points)}: {len(points)} points, "
+            f"the limit is {self.knob('score'):.0f}."
         )
+        severity: Severity = "medium" if unusual and len(points) >= self.knob("score") else "low"
+        confidence = 0.5 + 0.08 * (len(points) - 3) if unusual else 0.35
+        self._once("suspicious_tls", severity, confidence, reason, fact, client, server, len(points))
 
     def _quic(self, fact: TlsClientHello) -> None:
         client, server, port = self.ends()

@@ -32,6 +32,7 @@ from app.dpi.one_message import (
 )
 from app.dpi.pop3 import recognize_pop3
 from app.dpi.postgresql import recognize_postgresql
+from app.dpi.r_services import recognize_r_services
 from app.dpi.rdp import recognize_rdp
 from app.dpi.redis import recognize_redis
 from app.dpi.sip import recognize_sip
@@ -71,6 +72,7 @@ TCP_RECOGNIZERS: Final[tuple[Recognizer, ...]] = (
     recognize_kerberos,
     recognize_ldap,
     recognize_irc,
+    recognize_r_services,
     recognize_websocket,
     recognize_dialogue,
 )

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
+from app.dpi.facts import Action
+from app.dpi.inspector import DONE, MORE, ORIGINATOR, FlowContext, Inspector
 from app.dpi.protocol_inspector import MessageInspector
 from app.dpi.signatures import TCP, begins, pattern
 
 _COOKIE: Final = re.compile(rb"Cookie: mstshash=([^\r\n]{1,100})\r\n")
 _SECURITY: Final = {0: "rdp", 1: "tls", 2: "credssp", 4: "rdstls", 8: "credssp early"}
+_RESERVED_CHANNEL: Final = b"MS_T120\0"  # in the client's network data ([MS-RDPBCGR] 2.2.1.3.4), readable without TLS
 _REQUEST, _CONFIRM = 0xE0, 0xD0
 
 
 class RdpInspector(MessageInspector):
-    """Two messages. After them the connection goes on with TLS (`flow.notes["starttls"]`) or with RDP's own encryption."""
+    """Two messages, and without TLS a third. After them the connection goes on with TLS (`flow.notes["starttls"]`) or with RDP's own encryption."""
 
     protocol = "rdp"
 
@@ -38,6 +40,11 @@ class RdpInspector(MessageInspector):
             self.note("security", _SECURITY.get(chosen, str(chosen)))
             if chosen:
                 self.flow.notes["starttls"] = True
+            else:
+                self.tell(ts)
+                return MORE
+        elif direction == ORIGINATOR and _RESERVED_CHANNEL in message[:4096]:
+            self.flow.sink(Action(self.flow.flow_id, ts, "rdp", "channel_ms_t120"))
         return DONE
 
 

@@ -27,13 +27,14 @@ _MAX_IDLE: Final = 64 << 10  # bytes of a direction that told all, before the ot
 class _Stream:
     """One direction. `ended`: nothing more can be read of it."""
 
-    __slots__ = ("ended", "idle", "messages", "records", "started", "total")
+    __slots__ = ("ended", "idle", "messages", "records", "sealed", "started", "total")
 
     def __init__(self) -> None:
         self.records = bytearray()
         self.messages = bytearray()
         self.started = False
         self.ended = False
+        self.sealed = False  # encrypted: only the headers of records are read
         self.idle = 0
         self.total = 0
 
@@ -102,17 +103,17 @@ class TlsInspector:
                 stream.end()
                 return
             end = at + 5 + length
-            if kind == _APPLICATION_DATA:
+            if kind == _APPLICATION_DATA and not stream.sealed:
                 self._application_data(stream, direction, length)
             if end > len(records):
                 break
-            if kind == _HANDSHAKE:
+            if kind == _HANDSHAKE and not stream.sealed:
                 stream.messages += records[at + 5 : end]
                 self._read_messages(stream, direction, ts)
-            elif kind == _CHANGE_CIPHER_SPEC:
+            elif kind == _CHANGE_CIPHER_SPEC and not stream.sealed:
                 self._change_cipher(stream, direction)
             elif kind == _HEARTBEAT:
-                self._heartbeat(direction, bytes(records[at + 5 : at + 8]), length, ts)
+                self._heartbeat(stream, direction, bytes(records[at + 5 : at + 8]), length, ts)
             at = end
         if at:
             del records[:at]
@@ -137,7 +138,7 @@ class TlsInspector:
         handshake = self._handshake
         stream.idle += length
         if handshake.finished or direction != handshake.client or stream.idle > _MAX_IDLE:
-            stream.end()
+            self._seal(stream)
 
     def _change_cipher(self, stream: _Stream, direction: int) -> None:
         """Encrypted from here on, up to TLS 1.2; in TLS 1.3 it means nothing (RFC 8446 appendix D.4)."""
@@ -146,13 +147,24 @@ class TlsInspector:
             return
         if direction != handshake.client:
             handshake.answered()
-            stream.end()
+            self._seal(stream)
         elif handshake.finished:
+            self._seal(stream)
+
+    def _seal(self, stream: _Stream) -> None:
+        """Nothing more can be read of a direction, but for the lengths of heartbeats where they were offered."""
+        if self._handshake.heartbeats:
+            stream.sealed = True
+        else:
             stream.end()
 
-    def _heartbeat(self, direction: int, head: bytes, length: int, ts: int) -> None:
+    def _heartbeat(self, stream: _Stream, direction: int, head: bytes, length: int, ts: int) -> None:
         """A heartbeat in the clear (RFC 6520): one that claims more payload than its record holds reads the other side's memory."""
         self._heartbeats += 1
+        if stream.sealed and self._heartbeats <= 64:
+            details = {"record": str(length)}
+            self._flow.sink(Action(self._flow.flow_id, ts, "tls", "heartbeat_sealed", "", direction, details))
+            return
         if len(head) < 3 or head[0] not in (1, 2) or self._heartbeats > 64:
             return
         claimed = int.from_bytes(head[1:3], "big")
