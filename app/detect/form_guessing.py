@@ -10,7 +10,12 @@ from app.detect.rule import Knob, Rule
 from app.dpi.facts import Fact, HttpMessage, HttpTransaction
 
 _CAPACITY = 2048
-PASSWORD = re.compile(rb"(?:^|[&?\"\s;{,])\"?(?:[a-z_.\[-]{0,24}?(?:passwords?|passwd|passwort|password_?hash|pwd|pass|kennwort|contrasena|senha|passw|psw|log_pass)[a-z_.\]-]{0,12}\]?)\"?\s{0,2}[=:]\s{0,2}\"?([^&\"\s]{1,200})", re.IGNORECASE)  # fmt: skip
+PASSWORD = re.compile(
+    rb"(?:^|[&?\"\s;{,])\"?(?:[a-z0-9_.\[-]{0,23}[_.\[\]-]|user|login|log|my|new|old|txt|admin|your|web|input|edit|auth)?"
+    rb"(?:password|passwort|passwd|password_?hash|pwd|pass|kennwort|contrasena|senha|passw|psw)(?:[_.-][a-z0-9]{1,12}|[0-9])?\]?"
+    rb"\"?\s{0,2}[=:]\s{0,2}\"?([^&\"\s]{1,200})",
+    re.IGNORECASE,
+)
 USER = re.compile(rb"(?:^|[&?\"\s;{,])\"?(?:[a-z_.\[-]{0,24}?(?:user(?:_?name)?|login|log|email|e-?mail|account|uname|uid|usr)\]?)\"?\s{0,2}[=:]\s{0,2}\"?([^&\"\s]{1,80})", re.IGNORECASE)  # fmt: skip
 
 
