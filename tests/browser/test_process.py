@@ -43,7 +43,7 @@ def test_the_drawer_says_whose_it_is(server, page):
         "/usr/bin/curl",
         "bash (812) ← sshd (700)",
         "docker 0123456789ab",
-        "12.5",
+        "13",
         "nginx",
         "PID 99",
     ):
