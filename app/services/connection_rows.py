@@ -80,6 +80,7 @@ class Rows:
         self._known: list[KnownFlow] | None = None
         self._owners: list[tuple[EndOwner | None, EndOwner | None]] | None = None
         self._hostnames: list[tuple[str | None, str | None]] | None = None
+        self.memo: dict[str, Any] | None = None  # of a whole view: several clients ask for the same columns
 
     @classmethod
     def of(cls, view: FlowView, chosen: NDArray[Any], interfaces: Sequence[str] = ()) -> Rows:
@@ -87,7 +88,10 @@ class Rows:
 
     @classmethod
     def all(cls, view: FlowView, interfaces: Sequence[str] = ()) -> Rows:
-        return cls(view.flows, view.derived, interfaces, view.facts, view.hosts)
+        rows = cls(view.flows, view.derived, interfaces, view.facts, view.hosts)
+        rows._hostnames = view.memo.get("hostnames")
+        rows.memo = view.memo
+        return rows
 
     def some(self, chosen: NDArray[Any]) -> Rows:
         """Part of the rows."""
@@ -143,6 +147,8 @@ class Rows:
         """(name of the remote end, who said it) of each flow."""
         if self._hostnames is None:
             self._hostnames = remote_names(self)
+            if self.memo is not None:
+                self.memo["hostnames"] = self._hostnames
         return self._hostnames
 
     def endpoints(self, take: Callable[[str], NDArray[Any]]) -> list[str | None]:

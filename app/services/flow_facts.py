@@ -128,6 +128,10 @@ class NameBook:
         self._table.learn_reverse(address, name, ts)
         self._note(address)
 
+    def knows(self, address: Halves) -> bool:
+        """Whether anything was said of an address: a fast no."""
+        return address in self._said
+
     def name(self, address: Halves, client: Halves, version: int, now_ns: int) -> PassiveName | None:
         """The best name of an address as `client` sees it at `now_ns`; None: nothing was said."""
         said = self._said.get(address)

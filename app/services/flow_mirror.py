@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,7 @@ class FlowView:
     version: int
     facts: FlowFacts = NOTHING_KNOWN
     hosts: HostTable = NO_HOSTS
+    memo: dict[str, Any] = field(default_factory=dict)  # columns of text that were made of all rows
 
 
 class FlowMirror:

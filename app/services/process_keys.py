@@ -17,6 +17,8 @@ from app.services.owner_book import EndOwner, Process
 
 def _of_process(take: Callable[[Process], Any], side: int = 0) -> Producer:
     def values(rows: Rows) -> list[Any]:
+        if not rows.facts.owners.flows:
+            return [None] * len(rows)
         ends = (pair[side] for pair in rows.owners)
         return [take(end.process) if end is not None and end.process is not None else None for end in ends]
 

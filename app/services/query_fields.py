@@ -48,7 +48,7 @@ class QueryRows:
         if side == "number":
             return NUMBERS[rest](rows)
         if side == "text":
-            return np.array(connection_columns(rows, [rest])[0], np.object_)
+            return self._text(name, rest)
         if side == "state":
             ended = ending(rows.flows)
             columns_of: dict[str, Array] = {
@@ -61,6 +61,16 @@ class QueryRows:
             return loss_percent(rows.flows)
         column = rows.sent(rest) if side == "local" else rows.received(rest)
         return ports(rows, column) if rest == "port" else column
+
+    def _text(self, name: str, key: str) -> Array:
+        """A column of text; of a whole view it is made once, as it does not change until the view does."""
+        memo = self._rows.memo
+        column: Array | None = memo.get(name) if memo is not None else None
+        if column is None:
+            column = np.array(connection_columns(self._rows, [key])[0], np.object_)
+            if memo is not None:
+                memo[name] = column
+        return column
 
 
 def query_rows(rows: Rows) -> NDArray[np.void]:

@@ -19,14 +19,17 @@ def remote_names(rows: Rows) -> list[tuple[str | None, str | None]]:
     columns = (rows.received("hi"), rows.received("lo"), rows.sent("hi"), rows.sent("lo"), rows.flows["ip_version"])
     lists = [column.tolist() for column in columns]
     found: list[tuple[str | None, str | None]] = []
+    nothing = (None, None)
     for known, is_server, remote_hi, remote_lo, own_hi, own_lo, version in zip(
         rows.known, rows.local_is_src.tolist(), *lists, strict=True
     ):
         if is_server and known.server_name is not None and known.server_name_source in SAID_BY_CLIENT:
-            found.append((_host(known.server_name), known.server_name_source))
+            name = known.server_name
+            found.append((_host(name) if ":" in name else name, known.server_name_source))
             continue
-        said = names.name((remote_hi, remote_lo), (own_hi, own_lo), version, now_ns)
-        found.append((said.name, said.source) if said is not None else (None, None))
+        remote = remote_hi, remote_lo
+        said = names.name(remote, (own_hi, own_lo), version, now_ns) if names.knows(remote) else None
+        found.append((said.name, said.source) if said is not None else nothing)
     return found
 
 

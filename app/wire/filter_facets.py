@@ -251,14 +251,11 @@ def _text_of(value: object) -> str:
 
 def _text_mask(column: Column, matches: Callable[[str], bool]) -> Mask:
     """Each distinct value is looked at once: columns of names repeat."""
-    known: dict[object, bool] = {}
-    result = np.empty(len(column), bool)
-    for row, value in enumerate(column.tolist()):
-        answer = known.get(value)
-        if answer is None:
-            answer = known[value] = value is not None and matches(_text_of(value))
-        result[row] = answer
-    return result
+    values = column.tolist()
+    known = {value: value is not None and matches(_text_of(value)) for value in set(values)}
+    if not any(known.values()):
+        return np.zeros(len(values), bool)
+    return np.fromiter(map(known.__getitem__, values), bool, len(values))
 
 
 def text_match(item: Item) -> Callable[[str], bool]:
