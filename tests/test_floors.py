@@ -36,7 +36,7 @@ SIDE_STAIRS = {
     "__init__",
 }
 # A command is a process of its own: it opens what needs rights like the broker, and gives the rights up like the launcher.
-COMMANDS = {"capture/opening.py"}
+COMMANDS = {"capture/opening.py", "terminal/program_names.py"}
 MAX_LINES = 400
 MAX_KERNEL_LINES = 450  # a loop over packets is one function, its state are its local variables
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "manager", "misc"}

@@ -111,6 +111,7 @@ def summarize(name: str, counts_only: bool = False, block_list: BlockList | None
         MAX_FLOWS,
         insight=None if counts_only else insight,
         detection=None if counts_only else Engine(block_list=block_list),
+        cards=None if counts_only else Cards(_key(), patient=True, limit=KEPT_FACTS),
     )
     try:
         source = _through(name, pipeline)

@@ -8,6 +8,7 @@ from typing import Any
 from app.detect.engine import Engine
 from app.model.alert import weight
 from app.model.layers import REASONS
+from app.sensor.cards import Cards
 from app.sensor.fact_documents import masked_text
 from app.sensor.insight import Insight
 from app.sensor.pipeline import Pipeline
@@ -85,6 +86,39 @@ def alert_lines(detection: Engine, top: int) -> list[str]:
     return lines
 
 
+def card_lines(cards: Cards, top: int) -> list[str]:
+    """Card numbers that were seen in the clear, masked."""
+    found = sorted(cards.findings.values(), key=lambda one: -one.confidence)
+    if not found:
+        return ["", "Card numbers in the clear: none"]
+    lines = ["", f"Card numbers in the clear: {len(found):,}"]
+    for one in found[:top]:
+        lines.append(
+            f"  {one.brand:10}  {one.masked}  {one.source} → {one.destination}  {one.where} ({100 * one.confidence:.0f} % sure)"
+        )
+    if len(found) > top:
+        lines.append(f"  … and {len(found) - top:,} more")
+    return lines
+
+
+def coverage_lines(coverage: dict[str, Any], pipeline: Pipeline) -> list[str]:
+    """What the conclusions rest on."""
+    lines = ["", f"Coverage: {coverage['packets_decoded']:,} of {coverage['packets_seen']:,} packets decoded"]
+    if pipeline.cards is not None:
+        lines.append(
+            f"  searched for card numbers: {size_text(coverage['payload_bytes_scanned'])} of payload;"
+            f" not searched: {size_text(coverage['payload_bytes_encrypted'] or 0)} encrypted, {size_text(coverage['payload_bytes_undecoded'] or 0)} of unknown coding"
+        )
+    if pipeline.insight is not None:
+        lines.append(
+            f"  read by inspectors: {size_text(coverage['payload_bytes_inspected'])}; passed over: {size_text(coverage['payload_bytes_not_inspected'])},"
+            f" {coverage['flows_not_inspected']:,} flows"
+        )
+    if coverage["flows_evicted"]:
+        lines.append(f"  {coverage['flows_evicted']:,} flows were ended early: there was no room for them")
+    return lines
+
+
 def summary_lines(capture: dict[str, Any], coverage: dict[str, Any], pipeline: Pipeline, top: int = 10) -> list[str]:
     """The report of one capture."""
     counts, table_, rolls = pipeline.counts, pipeline.table, pipeline.roll_ups
@@ -112,6 +146,10 @@ def summary_lines(capture: dict[str, Any], coverage: dict[str, Any], pipeline: P
             f"  RTT         median {rtts[len(rtts) // 2] / 1e6:.3f} ms, 95 % below {rtts[len(rtts) * 95 // 100] / 1e6:.3f} ms"
             f" (last {len(rtts):,} handshakes)"
         )
+    if pipeline.detection is not None:
+        lines += alert_lines(pipeline.detection, top)
+    if pipeline.cards is not None:
+        lines += card_lines(pipeline.cards, top)
     lines += table("Layers", ("layer", "frames", "bytes"), [(n, p, b) for n, p, b in counts.layers()])
     lines += table(
         "Hosts",
@@ -130,9 +168,6 @@ def summary_lines(capture: dict[str, Any], coverage: dict[str, Any], pipeline: P
     )
     if pipeline.insight is not None:
         lines += insight_lines(pipeline.insight, top)
-    if pipeline.detection is not None:
-        lines += alert_lines(pipeline.detection, top)
     undecoded = [(reason, counts.undecoded().get(reason, 0)) for reason in REASONS[1:]]
     lines += table("Not decoded to the innermost header", ("reason", "frames"), [r for r in undecoded if r[1]])
-    lines += ["", f"Coverage: {coverage['packets_decoded']:,} of {coverage['packets_seen']:,} packets decoded"]
-    return lines
+    return lines + coverage_lines(coverage, pipeline)

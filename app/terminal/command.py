@@ -15,6 +15,7 @@ from app.host.default_interface import default_interface
 from app.model.errors import CaptureError, NetglassError
 from app.terminal.dialogue import ask_plan
 from app.terminal.plan import PRESETS, Plan
+from app.terminal.program_names import answerer
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,6 +80,9 @@ def _with_interfaces(plan: Plan, args: argparse.Namespace) -> Plan:
 
 def _watch(plan: Plan, stop: Stop) -> int:
     opened: list[Opened] = []
+    answers = None
+    if plan.file is None and plan.top:
+        answers = answerer()
     if plan.file is None and sys.platform == "linux":
         opened = open_sockets(plan.interfaces, plan.bpf_filter, 0)
     kernel_cache.use()  # the user may be another one now
@@ -93,7 +97,7 @@ def _watch(plan: Plan, stop: Stop) -> int:
         if plan.top:
             from app.terminal.top_screen import TopScreen
 
-            return TopScreen(plan, source, stop).run()
+            return TopScreen(plan, source, stop, answers).run()
         return Session(plan, source, stop).run()
     finally:
         source.close()

@@ -37,7 +37,8 @@ class TopFlow:
     received_bytes: int
     packets: int
     start_ns: int
-    remote: tuple[int, int, int]  # the responder: high half, low half, IP version
+    src_address: str
+    dst_address: str
 
 
 class FlowRates:
@@ -87,12 +88,17 @@ class FlowRates:
             value["dst_bytes"],
             value["src_packets"] + value["dst_packets"],
             value["start"],
-            (value["dst_hi"], value["dst_lo"], value["ip_version"]),
+            _address(value, "src"),
+            _address(value, "dst"),
         )
 
 
+def _address(row: dict[str, int], side: str) -> str:
+    return format_address(row[f"{side}_hi"], row[f"{side}_lo"], row["ip_version"]) or "?"
+
+
 def _end(row: dict[str, int], side: str) -> str:
-    address = format_address(row[f"{side}_hi"], row[f"{side}_lo"], row["ip_version"]) or "?"
+    address = _address(row, side)
     if row["protocol"] not in _PORTED:
         return address
     port = row[f"{side}_port"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import select
+import socket
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -17,7 +17,8 @@ from app.capture.source import Source
 from app.dpi.ndpi_client import NdpiClient
 from app.sensor.insight import Insight
 from app.sensor.pipeline import Pipeline
-from app.terminal.flow_rates import FlowRates, TopFlow
+from app.terminal.flow_names import FlowNames
+from app.terminal.flow_rates import FlowRates
 from app.terminal.keys import Keys
 from app.terminal.plan import Plan
 from app.terminal.statistics_text import duration_text
@@ -31,21 +32,21 @@ _READ_SECONDS: Final = 0.1
 _MAX_NEEDLE: Final = 60
 HELP: Final = "q quit · space pause · s sort · / filter · esc clear"
 
-Name = Callable[[TopFlow], Named]
-
 
 class TopScreen:
     """Runs until q, Ctrl+C, or the plan's count or time."""
 
-    def __init__(self, plan: Plan, source: Source, stop: Stop, name: Name = Named, keys: Keys | None = None) -> None:
+    def __init__(
+        self, plan: Plan, source: Source, stop: Stop, answers: socket.socket | None = None, keys: Keys | None = None
+    ) -> None:
         self._plan = plan
         self._source = source
         self._stop = stop
-        self._name = name
+        self._names = FlowNames(answers)
         self._keys = keys or Keys()
         self._engine = NdpiClient(max_flows=ENGINE_FLOWS)
         insight = Insight(patient=False, engine=self._engine if self._engine.available else None, limit=KEPT_FACTS)
-        self._pipeline = Pipeline(MAX_FLOWS, insight=insight)
+        self._pipeline = Pipeline(MAX_FLOWS, insight=insight, owners=self._names.asker)
         self._rates = FlowRates(self._pipeline)
         self._console = Console(no_color=not plan.color, highlight=False)
         self.view = View()
@@ -80,10 +81,14 @@ class TopScreen:
         poll.register(self._keys.descriptor, select.POLLIN)
         if descriptor is not None:
             poll.register(descriptor, select.POLLIN)
+        names = self._names.register(poll)
         reading_file = descriptor is None and not self._source.finished
         ready = {number for number, _ in poll.poll(0 if reading_file else max(1, int(due * 1000)))}
         pressed = self._keys.descriptor in ready and self.press(self._keys.read())
+        if names in ready:
+            self._names.asker.serve()
         self._read()
+        self._names.asker.ask()
         if time.monotonic() - self._last_tick >= _TICK:
             self._tick()
             pressed = True
@@ -112,9 +117,10 @@ class TopScreen:
         self._pps = (counts.packets - self._packets_then) / seconds
         self._bps = (counts.bytes - self._bytes_then) * 8 / seconds
         self._packets_then, self._bytes_then = counts.packets, counts.bytes
+        self._names.tick()
         flows = self._rates.tick(seconds)
         if not self.view.paused and (flows or not self._source.finished):
-            self._flows = [self._name(flow) for flow in flows]
+            self._flows = [self._names.named(flow) for flow in flows]
 
     # -- keys and the picture -----------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ CAPTURES = Path(__file__).parents[1] / "data" / "captures"
 def flow(flow_id, **fields):
     made = {
         "protocol": "tcp", "src": "10.0.0.1:50000", "dst": f"192.0.2.{flow_id}:443", "app": "TLS", "host": None, "bps": 1000.0 * flow_id,
-        "pps": 10.0 / flow_id, "sent_bytes": 10, "received_bytes": 100 - flow_id, "packets": 3, "start_ns": flow_id, "remote": (0, flow_id, 4),
+        "pps": 10.0 / flow_id, "sent_bytes": 10, "received_bytes": 100 - flow_id, "packets": 3, "start_ns": flow_id, "src_address": "10.0.0.1", "dst_address": f"192.0.2.{flow_id}",
     }  # fmt: skip
     return Named(TopFlow(flow_id=flow_id, **{**made, **fields}))
 
