@@ -54,9 +54,10 @@ _SYSTEM: Final = re.compile(
     rb"\bWin(?:dows)?[ _-]?(?:2000|XP|Vista|7|8(?:\.1)?|10|11|NT|20(?:03|08|12|16|19|22))\b|\bAdministrator\b|\bSCANDELL|\bLinux [2-6]\.[0-9]|\bMozilla Firefox\b.{0,80}\b(?:Program Manager|Explorer)", re.IGNORECASE | re.DOTALL
 )  # fmt: skip
 _SEPARATED: Final = re.compile(rb"[ -~\r\n\t]{8,}")
-_FLOOD: Final = re.compile(
-    rb"\x90{32,}|(?:\x41{64,}|A{256,}).{0,64}(?:\xeb.|\xcc)|(?:/bin/sh|\xcd\x80|\x0f\x05).{0,200}\x90{16,}", re.DOTALL
-)
+_LONG_SLED: Final = b"\x90" * 32
+_RUN: Final = re.compile(rb"A{64,}")
+_JUMP: Final = re.compile(rb"\xeb.|\xcc", re.DOTALL)
+_CALLED: Final = re.compile(rb"(?:/bin/sh|\xcd\x80|\x0f\x05).{0,200}\x90{16}", re.DOTALL)
 _BUDGET: Final = 32 << 10
 _EXECUTABLE: Final = re.compile(
     rb"MZ.{58,2048}This program (?:cannot be run in DOS mode|must be run under Win32)|\x7fELF[\x01\x02][\x01\x02]\x01",
@@ -98,11 +99,18 @@ def signs(data: bytes, first: bool) -> list[tuple[str, str]]:
             found += [("report", name) for name, pattern in _REPORTS if pattern.match(data)]
         if _report_about_itself(data):
             found.append(("report", "system report"))
-    if (_SLED in data or _PADDING in data) and _FLOOD.search(data):
+    if (_SLED in data or _PADDING in data) and _overflows(data):
         found.append(("shellcode", "padding before machine code"))
     if (b"This program " in data or b"\x7fELF" in data) and _EXECUTABLE.search(data):
         found.append(("executable", "program file"))
     return found
+
+
+def _overflows(data: bytes) -> bool:
+    """Padding as attacks on a buffer need it: a long slide, or a run of A with a jump right behind it. One pass: runs are found whole."""
+    if _LONG_SLED in data or _CALLED.search(data):
+        return True
+    return any(_JUMP.search(data, run.end(), run.end() + 66) for run in _RUN.finditer(data))
 
 
 def _has(data: bytes, needed: tuple[tuple[bytes, ...], ...]) -> bool:

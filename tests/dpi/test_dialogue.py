@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from tests.dpi.flows import C, Play, S
         (b"uid=33(www-data) gid=33(www-data) groups=33(www-data)\n", ("shell", "output of id")),
         (b"/bin/sh: 0: can't access tty; job control turned off\n$ ", ("shell", "shell without terminal")),
         (b"ANABILGI|192.168.126.143|US|rat1|NO|Administrator / SCANDELL|Windows XP|1", ("report", "system report")),
+        (b"A" * 300 + b"\x01\xeb\x10", ("shellcode", "padding before machine code")),
         (b"\x90" * 64 + b"\xeb\x10", ("shellcode", "padding before machine code")),
     ],
 )
@@ -35,6 +38,15 @@ def test_signs(data: bytes, sign: tuple[str, str]) -> None:
 def test_no_signs(data: bytes) -> None:
     assert signs(data, True) == []
     assert Play(recognize_dialogue).say(S, data).facts == []
+
+
+@pytest.mark.parametrize(
+    "piece", [b"A", b"\x90", b"\n", b"root@", b"a_", b"|x", b"/bin/sh", b"Windows ", b"MZ", b"ll|'|'|", b"C:\\", b"0"]
+)
+def test_no_bytes_take_long(piece: bytes) -> None:
+    begun = time.process_time()
+    signs((piece * 8192)[:8192], True)
+    assert time.process_time() - begun < 0.5
 
 
 @settings(max_examples=300, deadline=None)
