@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run test bench lint geoip-update clean
+.PHONY: run test bench lint geoip-update clean scoreboard
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -46,6 +46,12 @@ test: $(BIN)/.installed-dev
 
 bench: $(BIN)/.installed-run
 	@exec $(BIN)/python -m bench
+
+# Detectors against labelled captures: make scoreboard CAPTURES=dir TRUTH=dir
+CAPTURES ?= ../shared/pcaps
+TRUTH ?= ../shared/truth
+scoreboard: $(BIN)/.installed-run
+	@exec $(BIN)/python -m bench.scoreboard $(CAPTURES) $(TRUTH)
 
 lint: $(BIN)/.installed-dev
 	@$(BIN)/ruff check .

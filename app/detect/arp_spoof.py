@@ -20,6 +20,7 @@ from app.model.alert import Evidence
 
 SECOND: Final = 1_000_000_000
 MAX_ADDRESSES: Final = 4096
+MOST_A_SECOND: Final = 1000  # ARP packets that are read
 SAMPLE_NS: Final = 50_000_000  # between two looks at hardware addresses
 SAMPLED: Final = 16  # packets of one second's batch whose hardware addresses are read
 REQUEST, REPLY = 1, 2
@@ -100,7 +101,7 @@ class ArpSpoof(Detector):
         self._ways = self.bounded(MAX_ADDRESSES, WayOut)  # by the host's hardware address
 
     def on_packets(self, batch: Batch) -> None:
-        for index in batch.select("arp").tolist():
+        for index in self.ration("arp", batch, batch.select("arp"), MOST_A_SECOND).tolist():
             self._arp(batch, index)
         if batch.now_ns - self._sampled >= SAMPLE_NS or batch.now_ns < self._sampled:
             self._sampled = batch.now_ns

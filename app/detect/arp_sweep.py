@@ -19,6 +19,7 @@ from app.model.alert import Evidence
 
 SECOND: Final = 1_000_000_000
 KEPT_REQUESTS: Final = 1024  # of one host within the window
+MOST_A_SECOND: Final = 2000  # ARP packets
 MAX_SOURCES: Final = 2048
 
 
@@ -63,7 +64,7 @@ class ArpSweep(Detector):
         self._fresh: deque[int] = deque(maxlen=MAX_SOURCES)
 
     def on_packets(self, batch: Batch) -> None:
-        chosen = batch.select("arp")
+        chosen = self.ration("arp", batch, batch.select("arp"), MOST_A_SECOND)
         senders = (batch.column("src_lo", chosen) & np.uint64(0xFFFFFFFF)).tolist()
         targets = (batch.column("dst_lo", chosen) & np.uint64(0xFFFFFFFF)).tolist()
         stamps = batch.column("ts", chosen).tolist()

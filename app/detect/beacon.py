@@ -25,7 +25,7 @@ SECOND: Final = 1_000_000_000
 KEPT: Final = 128  # beginnings of activity per service
 MAX_SERIES: Final = 8192
 MAX_FLOWS: Final = 16_384
-MOST_A_BATCH: Final = 1024  # bursts of one batch that are read
+MOST_A_SECOND: Final = 4096  # bursts that are read
 # Services that are regular by nature: time, names, discovery, routing, monitoring, tunnels' and phones' signs of life
 REGULAR_PORTS: Final = frozenset(
     {37, 53, 67, 68, 123, 137, 138, 161, 162, 319, 320, 500, 514, 520, 546, 547, 1900, 1985, 2029, 3478, 3479, 3702, 4500, 5060, 5061, 5222, 5223, 5228, 5353, 5355}
@@ -94,7 +94,7 @@ class Beacon(Detector):
         self._fresh: dict[Any, Series] = {}
 
     def on_packets(self, batch: Batch) -> None:
-        chosen = batch.select("bursts")[:MOST_A_BATCH]
+        chosen = self.ration("bursts", batch, batch.select("bursts"), MOST_A_SECOND)
         if len(chosen):
             self._waiting.append(batch.pick(chosen))
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detect.batch import Batch
+from app.detect.batch import Batch, Indices
 from app.detect.context import Context
 from app.detect.rule import Knob, Rule
 from app.dpi.facts import Fact
@@ -48,6 +48,8 @@ class Detector:
     ) -> None:
         self.context = context
         self._say = say
+        self.rationed = 0  # packets that nobody had the time to look at
+        self._rations: dict[str, list[int]] = {}
         turned = knobs or {}
         self._knob = {knob.name: float(turned.get(knob.name, knob.default)) for knob in self.knobs}
         self._rule = {rule.name: rule for rule in self.rules}
@@ -93,6 +95,17 @@ class Detector:
         """Remember what has been said of a row: its `told` from now on."""
         if self.context.contacts is not None:
             self.context.contacts.tell(table, contact, value)
+
+    def ration(self, name: str, batch: Batch, indices: Indices, most: int) -> Indices:
+        """The first of `indices`, so that not more than `most` are looked at one by one in a second of the capture's clock; the rest is counted in `rationed`."""
+        second = batch.now_ns // 1_000_000_000
+        spent = self._rations.get(name)
+        if spent is None or spent[0] != second:
+            spent = self._rations[name] = [second, most]
+        allowed = indices[: spent[1]]
+        spent[1] -= len(allowed)
+        self.rationed += len(indices) - len(allowed)
+        return allowed
 
     def bounded(
         self, capacity: int, make: Callable[[], V] | None = None, keep: Callable[[V], bool] | None = None

@@ -19,7 +19,7 @@ COOKIE: Final = b"\x63\x82\x53\x63"
 BOOT_REQUEST: Final = 1
 OFFER, ACK = 2, 5
 TYPE, SERVER, ROUTER, DNS = 53, 54, 3, 6
-MOST_A_BATCH: Final = 500  # messages that are read of one batch
+MOST_A_SECOND: Final = 1000  # messages that are read
 MAX_SERVERS: Final = 256
 
 
@@ -98,7 +98,7 @@ class Dhcp(Detector):
 
     def on_packets(self, batch: Batch) -> None:
         chosen = batch.select("dhcp")
-        for index in chosen[:MOST_A_BATCH].tolist():
+        for index in self.ration("dhcp", batch, chosen, MOST_A_SECOND).tolist():
             payload = batch.payload(index, 1500)
             if len(payload) < 240 or payload[236:240] != COOKIE:
                 continue

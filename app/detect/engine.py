@@ -64,12 +64,13 @@ class Engine:
         """A new capture: new detectors, no alerts."""
         self.context = context
         context.block_list = self._block_list
+        self._detectors: list[Detector] = []
         self.folding = Folding(self._losses)
         wanted = any(one.contacts for one in self._classes)
         if wanted and context.contacts is None and context.table is not None:
             context.contacts = Contacts(context.table.capacity)
         self.failures: dict[str, int] = {}
-        self._detectors: list[Detector] = [one(context, self._say, self._knobs.get(one.name)) for one in self._classes]
+        self._detectors = [one(context, self._say, self._knobs.get(one.name)) for one in self._classes]
         self.flows_not_shown = 0
         self._ended: list[NDArray[np.void]] = []
         self._ended_rows = 0
@@ -104,6 +105,7 @@ class Engine:
         losses = dict(self.context.losses())
         losses["flows_not_shown"] = self.flows_not_shown
         losses["detector_state_lost"] = self.context.state_lost()
+        losses["packets_rationed"] = sum(one.rationed for one in self._detectors)
         return losses
 
     # -- what comes ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT = 134, 135, 136
 SOURCE_MAC, PREFIX, RDNSS = 1, 3, 25
-MOST_A_BATCH: Final = 200
+MOST_A_SECOND: Final = 1000  # messages that are read
 OVERRIDE: Final = 0x20
 
 
@@ -128,8 +128,7 @@ class NeighbourDiscovery(Detector):
         chosen = batch.select("icmpv6")
         kinds = batch.column("src_port", chosen)
         chosen = chosen[(kinds >= ROUTER_ADVERTISEMENT) & (kinds <= ADVERTISEMENT)]
-        step = max(len(chosen) // MOST_A_BATCH, 1)
-        for index in chosen[::step].tolist():
+        for index in self.ration("nd", batch, chosen, MOST_A_SECOND).tolist():
             row = batch.row(index)
             body, kind, ts = self._body(batch, index), int(row["src_port"]), int(row["ts"])
             if kind == ROUTER_ADVERTISEMENT and len(body) >= 12:

@@ -73,7 +73,7 @@ class Newcomers(Detector):
         self._evidence: list[Evidence] = []
 
     def on_packets(self, batch: Batch) -> None:
-        for index in batch.select("arp")[:200].tolist():
+        for index in self.ration("arp", batch, batch.select("arp"), 500).tolist():
             packet = batch.arp(index)
             if len(packet) >= 28 and not packet[8] & 1 and any(packet[14:18]):
                 self._device(batch, index, packet[8:14], int.from_bytes(packet[14:18], "big"))

@@ -17,7 +17,7 @@ from app.model.layers import protocol_name
 
 SECOND: Final = 1_000_000_000
 WINDOW_NS: Final = 120 * SECOND
-MOST_A_BATCH: Final = 256
+MOST_A_SECOND: Final = 1000  # packets of each kind that are looked at
 NMAP_UDP: Final = b"C" * 64
 # Flags without ECE and CWR → what a fingerprinter calls it
 ODD: Final[dict[int, str]] = {
@@ -91,7 +91,7 @@ class OddProbes(Detector):
         self._protocols = self.bounded(1024, Probed, lambda probed: len(probed.kinds) > 2)
 
     def on_packets(self, batch: Batch) -> None:
-        for index in batch.select("tcp_odd")[:MOST_A_BATCH].tolist():
+        for index in self.ration("odd", batch, batch.select("tcp_odd"), MOST_A_SECOND).tolist():
             row = batch.row(index)
             kind = ODD.get(int(row["tcp_flags"]) & 0x3F)
             if kind is not None:
@@ -99,10 +99,10 @@ class OddProbes(Detector):
         udp = batch.select("first_udp")
         if len(udp):
             udp = udp[batch.column("payload_len", udp) == 300]
-            for index in udp[:MOST_A_BATCH].tolist():
+            for index in self.ration("udp", batch, udp, MOST_A_SECOND).tolist():
                 if batch.payload(index, 64) == NMAP_UDP:
                     self._probe(batch.row(index), "300 times C by UDP", batch, index)
-        for index in batch.select("other_ip")[:MOST_A_BATCH].tolist():
+        for index in self.ration("ip", batch, batch.select("other_ip"), MOST_A_SECOND).tolist():
             row = batch.row(index)
             if not int(row["depth"]):
                 self._protocol(row, batch, index)

@@ -58,7 +58,8 @@ AMPLIFIERS: Final[dict[int, str]] = {
     37810: "DVR",
 }
 _AMPLIFIER_PORTS: Final = np.array(sorted(AMPLIFIERS), np.uint16)
-MOST_A_BLOCK: Final = 512  # packets of one block that are looked at one by one; the others are counted in proportion
+MOST_A_SECOND: Final = 4096
+MOST_A_BATCH: Final = 512  # packets of one batch that are looked at one by one; the others are counted in proportion
 COMMON: Final = 50
 MAX_HOSTS: Final = 2048
 
@@ -152,9 +153,10 @@ class Unsolicited(Detector):
 
     def _take(self, batch: Batch, kind: str, chosen: np.ndarray) -> None:  # type: ignore[type-arg]
         weight = 1
-        if len(chosen) > MOST_A_BLOCK:
-            weight = -(-len(chosen) // MOST_A_BLOCK)
+        if len(chosen) > MOST_A_BATCH:
+            weight = -(-len(chosen) // MOST_A_BATCH)
             chosen = chosen[::weight]
+        chosen = self.ration(kind, batch, chosen, MOST_A_SECOND)
         names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port", "payload_len", "ts")
         columns = zip(chosen.tolist(), *(batch.column(name, chosen).tolist() for name in names), strict=True)
         for index, s_hi, s_lo, d_hi, d_lo, s_port, d_port, length, ts in columns:
