@@ -28,7 +28,7 @@ AT_ONCE: Final = 20  # captures of one run of analyze
 SUITS: Final[dict[str, str]] = {
     "port_scan": "scan",
     "host_sweep": "sweep|scan",
-    "service_scan": "scan|sweep",
+    "service_scan": "scan|sweep|probe",
     "os_fingerprint": "fingerprint|scan",
     "ip_protocol_scan": "scan",
     "web_scan": "scan|user_agent|web_attack",

@@ -141,13 +141,9 @@ class IcmpTunnel(Detector):
 
     @staticmethod
     def _message(batch: Batch, index: int) -> bytes:
-        """The ICMP message."""
-        header = batch.ip_header(index)
-        if len(header) < 20:
-            return b""
-        if header[0] >> 4 == 4:
-            return header[(header[0] & 15) * 4 :][: 8 + COMPARED]
-        return header[40 : 48 + COMPARED] if header[6] == 58 else b""
+        """The innermost ICMP message: its header has eight bytes before the payload."""
+        start = int(batch.row(index)["payload_offset"])
+        return batch.frame(index, start + COMPARED)[start - 8 :] if start >= 8 else b""
 
     def _judge(self, pings: Pings, key: tuple[tuple[int, int], tuple[int, int]], ts: int) -> None:
         wrong, changed = int(self.knob("wrong_replies")), int(self.knob("changed_payloads"))

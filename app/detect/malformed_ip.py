@@ -13,6 +13,7 @@ from app.detect import networks
 from app.detect.batch import Batch
 from app.detect.detector import Detector
 from app.detect.rule import Knob, Rule
+from app.model.alert import Severity
 from app.stats.bounded import BoundedMap
 
 SECOND: Final = 1_000_000_000
@@ -128,7 +129,16 @@ class MalformedIp(Detector):
             )
 
     def _tell(
-        self, batch: Batch, index: int, rule: str, source: str, target: str, text: str, limit: int, sure: float
+        self,
+        batch: Batch,
+        index: int,
+        rule: str,
+        source: str,
+        target: str,
+        text: str,
+        limit: int,
+        sure: float,
+        severity: Severity | None = None,
     ) -> None:
         """When the packets of this rule from source to target have reached the limit, and each time they have doubled."""
         count = self._counts[(rule, source, target)]
@@ -144,6 +154,7 @@ class MalformedIp(Detector):
             source,
             target,
             confidence=sure,
+            severity=severity,
             measured=count[0],
             threshold=limit,
             unit="packets",
@@ -240,7 +251,8 @@ class MalformedIp(Detector):
             source, target = self._ends(batch, index)
             text = f"{{count}} packets from {source} to {target} carry {found[0]} ({hidden} bytes in the last); the limit is {{limit}}."
             limit = 1 if found[0].startswith("padding") else int(self.knob("option_packets"))
-            self._tell(batch, index, "covert_channel", source, target, text, limit, 0.75)
+            severity: Severity = "medium" if limit == 1 else "low"  # an old draft's option looks the same
+            self._tell(batch, index, "covert_channel", source, target, text, limit, 0.75, severity)
 
     @staticmethod
     def _strange(body: bytes) -> list[tuple[str, int]]:
