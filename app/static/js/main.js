@@ -121,7 +121,10 @@ function show({ name, parameters }) {
   }
   document.title = t("app.title", { view: t(`nav.${section.name}`) });
   for (const link of document.querySelectorAll("#nav a")) {
-    if (link.dataset.section === section.name) link.setAttribute("aria-current", "page");
+    if (link.dataset.section === section.name) {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the sections scroll sideways
+    }
     else link.removeAttribute("aria-current");
   }
   shown.view.show(parameters);
