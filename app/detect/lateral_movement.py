@@ -27,12 +27,14 @@ _EXECUTING = {
     "isystemactivator": (frozenset((4,)), "created an object (DCOM)"),
 }
 _LISTING = {
-    "samr": frozenset((6, 7, 13, 15, 25, 40, 48, 51, 8, 11, 33)),
+    "samr": frozenset((11, 13, 15, 25, 33, 40, 48, 51)),
     "lsarpc": frozenset((13, 14, 15, 57, 68, 76, 77, 11, 35)),
     "srvsvc": frozenset((12, 15, 16, 0, 9, 8)),
     "wkssvc": frozenset((2, 0)),
     "winstation": frozenset((3, 4)),
 }
+# One of these lists a whole domain's users or groups; clients that log on look up single names
+_WHOLE = frozenset(("samr.11", "samr.13", "samr.15", "samr.40", "samr.48", "samr.51"))
 _LDAP_HUNT = re.compile(
     r"serviceprincipalname=\*|admincount=1|1\.2\.840\.113556\.1\.4\.803:=(?:4194304|524288|8192|65536|2|32)\b|msds-allowedto(?:delegate|act)|ms-mcs-admpwd|samaccounttype=805306368|samaccounttype=805306369|objectcategory=(?:computer|person|group|user)\)\)?\Z|objectclass=(?:user|computer|group|trusteddomain|organizationalunit)\)\Z|primarygroupid=51[26]|ms-ds-machineaccountquota|msds-groupmsamembership|userpassword=\*|unixuserpassword",
     re.IGNORECASE,
@@ -217,7 +219,7 @@ class LateralMovement(ConversationDetector):
         listing = _LISTING.get(interface)
         if listing and int(operation) in listing:
             steps.lists[fact.subject] = steps.lists.get(fact.subject, 0) + 1
-            if len(steps.lists) >= self.knob("lists"):
+            if len(steps.lists) >= self.knob("lists") or fact.subject in _WHOLE:
                 samr = sum(name.startswith("samr") for name in steps.lists)
                 severity: Severity = "medium" if samr >= 2 or len(steps.lists) >= 4 else "low"
                 self._tell(

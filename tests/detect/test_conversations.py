@@ -298,6 +298,12 @@ def test_ordinary_use_of_shares_and_tickets() -> None:
     assert not scene.said
 
 
+def test_a_client_that_logs_on_lists_nothing() -> None:
+    scene = Scene(LateralMovement).flow(server="10.0.0.9", port=445)
+    assert not scene.tell(*(act("dcerpc", "call", f"samr.{number}") for number in (64, 5, 6, 7, 17, 34, 36, 1))).said
+    assert [one.severity for one in scene.tell(act("dcerpc", "call", "samr.13")).said] == ["low"]
+
+
 def test_shells_reports_and_tunnels() -> None:
     assert Scene(RemoteControl).tell(act("plain", "shell", "output of id")).rules == ["reverse_shell"]
     assert Scene(RemoteControl).tell(act("plain", "shell", "output of id", 1)).rules == ["bind_shell"]
