@@ -7,13 +7,14 @@ selections are refused with the way out. Frames are masked on their way (`card_f
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from app.export.card_free import card_free
 from app.model.errors import CommandError
 from app.wire.pcap_write import pcap_header, pcapng_header, pcapng_interface
 
+NO_COMMENTS: Final[Mapping[int, str]] = {}
 FORMATS: Final = ("pcap", "pcapng")
 PART_BYTES: Final = 256 * 1024  # a part is sent once it is this long; the longest is this and one frame more
 _PCAP_RECORD: Final = struct.Struct("<IIII")
@@ -45,8 +46,9 @@ def export_parts(
     link_types: Collection[int],
     unmasked: bool = False,
     comment: str = "",
+    comments: Mapping[int, str] = NO_COMMENTS,
 ) -> Iterator[bytes]:
-    """The file, part by part. comment: on the whole file, in a pcapng one.
+    """The file, part by part. comment: on the whole file, comments: on each packet of a flow, both in a pcapng one.
 
     interfaces: names by number; link_types: those of the frames, as asked of the store beforehand. CommandError at once, before any part:
     `bad_format`, `empty`, `several_link_types`.
@@ -63,7 +65,7 @@ def export_parts(
             "A pcap file holds one link type, but these packets have several; export them as pcapng.",
         )
     records = (
-        _pcapng(frames, interfaces, unmasked, comment)
+        _pcapng(frames, interfaces, unmasked, comment, comments)
         if file_format == "pcapng"
         else _pcap(frames, min(link_types), unmasked)
     )
@@ -95,7 +97,9 @@ def _pcap(frames: Iterable[Frame], link_type: int, unmasked: bool) -> Iterator[b
         yield _PCAP_RECORD.pack(seconds & 0xFFFFFFFF, rest, len(data), max(frame.wire_len, len(data))) + data
 
 
-def _pcapng(frames: Iterable[Frame], interfaces: Sequence[str], unmasked: bool, comment: str) -> Iterator[bytes]:
+def _pcapng(
+    frames: Iterable[Frame], interfaces: Sequence[str], unmasked: bool, comment: str, comments: Mapping[int, str]
+) -> Iterator[bytes]:
     yield pcapng_header(comment)
     known: dict[tuple[int, int], int] = {}
     for frame in frames:
@@ -106,8 +110,17 @@ def _pcapng(frames: Iterable[Frame], interfaces: Sequence[str], unmasked: bool, 
             yield pcapng_interface(name, frame.link_type)
         data = _masked(frame, unmasked)
         padding = -len(data) % 4
-        length = 32 + len(data) + padding
+        options = _option(comments.get(getattr(frame, "flow_id", 0)))
+        length = 32 + len(data) + padding + len(options)
         ts = max(frame.ts, 0)
         wire_len = max(frame.wire_len, len(data))
         header = _PACKET_BLOCK.pack(6, length, known[key], ts >> 32, ts & 0xFFFFFFFF, len(data), wire_len)
-        yield header + data + bytes(padding) + struct.pack("<I", length)
+        yield header + data + bytes(padding) + options + struct.pack("<I", length)
+
+
+def _option(comment: str | None) -> bytes:
+    """opt_comment and the end of options (pcapng, section 3.5); nothing without a comment."""
+    if not comment:
+        return b""
+    text = comment.encode("utf-8", "replace")
+    return struct.pack("<HH", 1, len(text)) + text + bytes(-len(text) % 4) + bytes(4)

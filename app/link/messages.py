@@ -69,6 +69,7 @@ COMMANDS: Final[Mapping[str, Shape]] = {
         "q?": (str, _NULL),
         "flow_id?": (int, _NULL),
         "limit_bytes?": (int, _NULL),
+        "comments?": (list, _NULL),
     },
     "quit": {"id": (int,)},
 }

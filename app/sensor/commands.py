@@ -18,6 +18,8 @@ from app.wire.filter_columns import packet_fields
 
 MAX_ROWS: Final = 1000  # packets in one reply
 MAX_STREAMS: Final = 8  # exports under way
+MAX_COMMENTS: Final = 100_000
+MAX_COMMENT: Final = 400  # characters
 _MAX_ID: Final = 1 << 62
 
 Reply = Callable[[Message], object]
@@ -146,6 +148,7 @@ class Commands:
             names,
             self._store.link_types(query, flow_id, now),
             self._unmasked,
+            comments=_comments(message.get("comments") or []),
         )
         self._streams.append((message["id"], parts))
 
@@ -168,3 +171,13 @@ class Commands:
     def streaming(self) -> bool:
         """Parts wait to be made."""
         return bool(self._streams)
+
+
+def _comments(pairs: list[Any]) -> dict[int, str]:
+    """[flow, text] pairs of an export command; ProtocolError where they are none."""
+    if len(pairs) > MAX_COMMENTS or not all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], int) and isinstance(pair[1], str)
+        for pair in pairs
+    ):
+        raise ProtocolError(f"export.comments are at most {MAX_COMMENTS} pairs of a flow and a text")
+    return {flow_id: text[:MAX_COMMENT] for flow_id, text in pairs}

@@ -56,6 +56,7 @@ class HeldFrame:
     link_type: int
     interface: int
     hidden: Sequence[int] = ()  # positions of digits of card numbers
+    flow_id: int = 0  # 0 = none
 
 
 def _held(record: np.void, frame: bytes, hidden: Sequence[int] = ()) -> HeldFrame:
@@ -67,6 +68,7 @@ def _held(record: np.void, frame: bytes, hidden: Sequence[int] = ()) -> HeldFram
         int(record["link_type"]),
         int(record["interface"]),
         hidden,
+        int(record["flow_id"]),
     )
 
 

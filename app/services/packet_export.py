@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from typing import IO, Final
+from typing import IO, Any, Final
+
+import numpy as np
 
 from app.concurrency import run_blocking
 from app.model.errors import CommandError
 from app.services.captures import GONE_CODES
+from app.services.connections import Rows, columns
+from app.services.flow_mirror import FlowView
 from app.services.house import House
 from app.services.query_errors import BadRequest, NotThere, Unavailable
 from app.services.query_times import timed
@@ -20,6 +24,8 @@ from app.wire.filter_columns import packet_fields
 LIMIT_BYTES: Final = 1 << 30
 PART_SECONDS: Final = 10.0
 AT_ONCE: Final = 2
+PART_FLOWS: Final = 5_000
+COMMENTED: Final = ("flow_id", "community_id", "app_name", "pid")
 EMPTY_BYTES: Final = {"pcap": 24}  # a file header and nothing more
 
 _running = threading.BoundedSemaphore(AT_ONCE)
@@ -47,7 +53,10 @@ def _spooled(house: House, kind: str, q: str, flow_id: int | None) -> tuple[IO[b
     file = tempfile.TemporaryFile(dir=house.settings.data_dir)  # noqa: SIM115 - the response closes it
     size = 0
     try:
-        parts = house.link.stream("export", PART_SECONDS, format=kind, q=q, flow_id=flow_id, limit_bytes=LIMIT_BYTES)
+        comments = run_blocking(flow_comments, house.mirror.flow_view(), flow_id) if kind == "pcapng" else None
+        parts = house.link.stream(
+            "export", PART_SECONDS, format=kind, q=q, flow_id=flow_id, limit_bytes=LIMIT_BYTES, comments=comments
+        )
         for part in parts:
             data = part.get("data", b"")
             size += len(data)
@@ -64,6 +73,22 @@ def _spooled(house: House, kind: str, q: str, flow_id: int | None) -> tuple[IO[b
     except BaseException:
         file.close()  # nobody else knows of it
         raise
+
+
+def flow_comments(view: FlowView, flow_id: int | None) -> list[list[Any]]:
+    """[flow, `community_id=1:…; program=curl; pid=123`] of the flows held: the comment of their packets in a pcapng file."""
+    places = np.arange(len(view.flows))
+    if flow_id is not None:
+        places = np.flatnonzero(view.flows["flow_id"] == np.uint64(flow_id))
+    found: list[list[Any]] = []
+    for at in range(0, len(places), PART_FLOWS):
+        rows = Rows.of(view, places[at : at + PART_FLOWS])
+        for number, community, program, pid in zip(*columns(rows, COMMENTED), strict=True):
+            said = (("community_id", community), ("program", program), ("pid", pid))
+            text = "; ".join(f"{name}={value}" for name, value in said if value is not None)
+            if text:
+                found.append([number, text])
+    return found
 
 
 def _only_headers(file: IO[bytes], kind: str, size: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from app.services.export_sources import SEED_KEYS
+from app.services.packet_export import flow_comments
 from tests.fakes.web import Site, running_site, until
 
 # Names that Suricata's schema of EVE (etc/schema.json) has at the top and in the objects used here.
@@ -202,3 +203,11 @@ def test_a_shareable_file_names_nobody(site: Site, query: str) -> None:
     assert len(view.flows)
     for word in ("192.168.1.23", "google", "github", "netflix", "alice", *true):
         assert word not in text, word
+
+
+def test_flows_have_comments_for_capture_files(site: Site) -> None:
+    found = dict(flow_comments(site.house.mirror.flow_view(), None))
+    assert len(found) > 1_000
+    assert all(text.startswith("community_id=1:") for text in found.values())
+    number = next(iter(found))
+    assert flow_comments(site.house.mirror.flow_view(), number) == [[number, found[number]]]

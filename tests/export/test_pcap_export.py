@@ -195,3 +195,21 @@ def test_hostile_frames_keep_their_length(around, link_type, place):
     assert len(masked) == len(frame)
     for start, _, at, _ in checksummed(frame, link_type):
         assert 0 <= start <= at < len(frame)
+
+
+def test_packets_carry_the_comment_of_their_flow() -> None:
+    from types import SimpleNamespace
+
+    frames = [
+        SimpleNamespace(ts=1, frame=bytes(60), wire_len=60, link_type=1, interface=0, hidden=(), flow_id=flow)
+        for flow in (1, 2)
+    ]
+    data = b"".join(export_parts(frames, "pcapng", ["eth0"], {1}, comments={1: "program=curl; pid=7"}))
+    assert data.count(b"\x01\x00\x13\x00program=curl; pid=7\x00") == 1
+    at, lengths = 0, []
+    while at < len(data):  # every block says its length twice
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        assert data[at + length - 4 : at + length] == data[at + 4 : at + 8]
+        lengths.append(length)
+        at += length
+    assert lengths[-2:] == [32 + 60 + 4 + 20 + 4, 32 + 60]
