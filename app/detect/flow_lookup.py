@@ -42,7 +42,9 @@ def answered(table: FlowTable | None, address: tuple[int, int], port: int, proto
     mine, by_b = mine[chosen], by_b[chosen]
     if protocol == 6:
         shift = np.where(by_b, at.SEEN_SHIFT, 0)
-        spoken = (mine[:, at.STATE] >> shift) & (at.SEEN_ACK | at.SEEN_DATA) != 0
+        seen = mine[:, at.STATE] >> shift
+        sent = np.where(by_b, mine[:, at.PACKETS + 1], mine[:, at.PACKETS])
+        spoken = (seen & at.SEEN_ACK != 0) | ((seen & at.SEEN_DATA != 0) & (sent > 1))  # a SYN may carry data
     else:
         spoken = (mine[:, at.PACKETS] > 0) & (mine[:, at.PACKETS + 1] > 0)
     return Answered(len(mine), int(spoken.sum()))

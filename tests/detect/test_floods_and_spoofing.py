@@ -23,6 +23,8 @@ def test_syn_floods_from_many_and_from_one() -> None:
     many = [(i / 1000, tcp(anybody(), SERVER, RANDOM.randrange(1024, 65_535), 80, "S")) for i in range(1500)]
     alert = only(alerts_of(many), "syn_flood")
     assert (alert.detection.target, alert.detection.severity) == (SERVER, "high")
+    stuffed = [(at, packet / b"padding") for at, packet in many]
+    assert "syn_flood" in rules(alerts_of(stuffed))
     one = [(i / 400, tcp("203.0.113.8", SERVER, 1024 + i, 80, "S")) for i in range(600)]
     assert only(alerts_of(one), "syn_flood").detection.source == "203.0.113.8"
 
