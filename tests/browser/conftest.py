@@ -26,7 +26,7 @@ BROWSER_ARGUMENTS = [
 ]
 
 # What the browser itself reports when the server refuses something on purpose.
-REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of (4\d\d|503)")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,23 @@ from playwright.sync_api import expect
 
 from .conftest import poll
 
-SECTIONS = ("overview", "connections", "alerts", "dns", "cards", "entropy", "packets", "interfaces", "captures")
+#: Every section in the order of the navigation, with the letter after g.
+SECTIONS = {
+    "overview": "o",
+    "connections": "c",
+    "alerts": "a",
+    "history": "y",
+    "programs": "r",
+    "hosts": "h",
+    "world": "w",
+    "dns": "d",
+    "entropy": "e",
+    "cards": "n",
+    "packets": "p",
+    "interfaces": "i",
+    "captures": "f",
+}
+IN_BAR = ("overview", "connections", "alerts", "hosts")
 
 
 def test_the_legal_notice_is_accepted_once(start_server, page):
@@ -134,7 +150,7 @@ def test_a_lost_server_is_told_and_found_again(start_server, page, complaints):
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440])
-def test_no_section_is_wider_than_the_window(server, open_page, width):
+def test_no_section_is_wider_than_the_window(server, open_page, width, complaints):
     page = open_page(width=width, height=844)
     for section in SECTIONS:
         page.goto(f"{server.url}#/{section}")
@@ -146,21 +162,13 @@ def test_no_section_is_wider_than_the_window(server, open_page, width):
             " && one.getBoundingClientRect().right > innerWidth + 1).map(one => one.className)"
         )
         assert outside == [], section
+    complaints.expect_refusals()  # history is off here
 
 
-def test_the_keyboard_reaches_every_section(server, page):
+def test_the_keyboard_reaches_every_section(server, page, complaints):
     page.goto(server.url)
     expect(page.locator("#overview")).to_be_visible()
-    for key, section in (
-        ("c", "connections"),
-        ("a", "alerts"),
-        ("d", "dns"),
-        ("e", "entropy"),
-        ("p", "packets"),
-        ("i", "interfaces"),
-        ("f", "captures"),
-        ("o", "overview"),
-    ):
+    for section, key in [*SECTIONS.items(), ("overview", "o")]:
         page.keyboard.press("g")
         page.keyboard.press(key)
         expect(page.locator(f"#{section}")).to_be_visible()
@@ -173,6 +181,54 @@ def test_the_keyboard_reaches_every_section(server, page):
     page.keyboard.press("c")
     page.keyboard.press("/")
     expect(page.locator("#connections-filter")).to_be_focused()
+    complaints.expect_refusals()  # history is off here
+
+
+def test_the_rail_shows_every_section_on_a_screen_of_900_lines(server, open_page):
+    page = open_page(width=1440, height=900)
+    page.goto(server.url)
+    links = page.locator("#nav a[data-section]")
+    assert links.evaluate_all("all => all.map(one => one.dataset.section)") == list(SECTIONS)
+    assert page.evaluate("(nav => nav.scrollHeight - nav.clientHeight)(document.getElementById('nav'))") == 0
+    assert page.evaluate("document.querySelector('.rail-foot').getBoundingClientRect().bottom <= innerHeight")
+    expect(page.locator("#nav-more")).to_be_hidden()
+
+
+def test_a_low_rail_scrolls_to_the_section_that_is_shown(server, open_page):
+    page = open_page(width=1100, height=420)
+    for section in ("captures", "overview"):
+        page.goto(f"{server.url}#/{section}")
+        link = page.locator(f'#nav a[data-section="{section}"]')
+        expect(link).to_have_attribute("aria-current", "page")
+        expect(link).to_be_in_viewport(ratio=1)
+        assert link.get_attribute("title")  # the word has no room there
+
+
+def test_a_phone_has_a_bar_and_a_sheet_with_the_other_sections(server, open_page, complaints):
+    page = open_page(width=390, height=844)
+    page.goto(server.url)
+    expect(page.locator("#nav a[data-section]:visible")).to_have_count(len(IN_BAR))
+    more = page.locator("#nav-more")
+    for section in SECTIONS:
+        if section in IN_BAR:
+            page.locator(f'#nav a[data-section="{section}"]').click()
+        else:
+            more.focus()
+            page.keyboard.press("Enter")
+            sheet = page.locator("#nav-sheet")
+            expect(sheet).to_be_in_viewport(ratio=0.99)
+            link = sheet.locator(f'a[data-section="{section}"]')
+            link.focus()
+            page.keyboard.press("Enter")
+            expect(sheet).to_have_count(0)
+        expect(page.locator(f"#{section} h1")).to_be_visible()
+        assert more.get_attribute("data-current") == (None if section in IN_BAR else "")
+    more.click()
+    expect(page.locator('#nav-sheet a[aria-current="page"]')).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#nav-sheet")).to_have_count(0)
+    expect(more).to_be_focused()
+    complaints.expect_refusals()  # history is off here
 
 
 def test_a_file_that_is_no_capture_is_refused_in_clear_words(server, page, complaints):

@@ -4,11 +4,11 @@ import { post } from "./api.js";
 import * as alerts from "./data/alerts.js";
 import * as session from "./data/session.js";
 import { fill, h, icon, setText } from "./dom.js";
-import * as format from "./format.js";
 import * as banners from "./parts/banners.js";
 import { CaptureBar } from "./parts/capture_bar.js";
 import { closeMenu, hideTip, menuAnchor, openMenu, toast, watchTips } from "./parts/floating.js";
 import { ask as askLegal } from "./parts/legal.js";
+import * as navigation from "./parts/navigation.js";
 import { closeDrawer, dialogOpen, openDialog } from "./parts/overlay.js";
 import * as keys from "./parts/shortcuts.js";
 import * as theme from "./parts/theme.js";
@@ -28,21 +28,21 @@ import { PacketsView } from "./views/packets.js";
 import { ProgramsView } from "./views/programs.js";
 import { WorldView } from "./views/world.js";
 
-/** The sections in order of the navigation; `key` is the letter after g. A later page is one more line. */
+/** The sections in order of the navigation; `group` is where they stand in it, `key` the letter after g. A later page is one more line. */
 const SECTIONS = [
-  { name: "overview", key: "o", View: OverviewView },
-  { name: "connections", key: "c", View: ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
-  { name: "alerts", key: "a", View: AlertsView, count: () => alerts.summary.value?.new || undefined },
-  { name: "programs", key: "r", View: ProgramsView },
-  { name: "hosts", key: "h", View: HostsView },
-  { name: "world", key: "w", View: WorldView },
-  { name: "dns", key: "d", View: DnsView },
-  { name: "cards", key: "n", View: CardsView },
-  { name: "history", key: "y", View: HistoryView },
-  { name: "entropy", key: "e", View: EntropyView },
-  { name: "packets", key: "p", View: PacketsView },
-  { name: "interfaces", key: "i", View: InterfacesView },
-  { name: "captures", key: "f", View: CapturesView },
+  { name: "overview", group: "watch", key: "o", View: OverviewView },
+  { name: "connections", group: "watch", key: "c", View: ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
+  { name: "alerts", group: "watch", key: "a", View: AlertsView, count: () => alerts.summary.value?.new || undefined },
+  { name: "history", group: "watch", key: "y", View: HistoryView },
+  { name: "programs", group: "who", key: "r", View: ProgramsView },
+  { name: "hosts", group: "who", key: "h", View: HostsView },
+  { name: "world", group: "who", key: "w", View: WorldView },
+  { name: "dns", group: "what", key: "d", View: DnsView },
+  { name: "entropy", group: "what", key: "e", View: EntropyView },
+  { name: "cards", group: "what", key: "n", View: CardsView },
+  { name: "packets", group: "what", key: "p", View: PacketsView },
+  { name: "interfaces", group: "system", key: "i", View: InterfacesView },
+  { name: "captures", group: "system", key: "f", View: CapturesView },
 ];
 
 const views = new Map();
@@ -72,12 +72,7 @@ function start() {
 function buildShell() {
   bar = new CaptureBar({ onQuit: askQuit, moreMenu });
   fill(document.getElementById("topbar"), h("a.brand.mobile-only", { href: "#/overview", "aria-label": t("app.name") }, brandMark()), bar.parts);
-  const links = SECTIONS.map(({ name, count }) => {
-    const number = h("span.count");
-    if (count) session.stats.watch(() => setText(number, count() === undefined ? "" : format.short(count())));
-    return h("li", {}, h("a", { href: router.address(name), data: { section: name } }, icon(name), h("span.label", {}, t(`nav.${name}`)), number));
-  });
-  fill(document.getElementById("nav"), h("ul", {}, links));
+  navigation.build(document.getElementById("nav"), SECTIONS);
   const foot = (iconName, label, act) => h("button.btn.btn-quiet.btn-sm", { type: "button", onclick: act, "aria-label": label }, icon(iconName), h("span.label", {}, label));
   fill(document.getElementById("rail-foot"), foot("sun", t("action.theme"), theme.toggle), foot("keyboard", t("action.shortcuts"), showKeys));
 }
@@ -120,13 +115,7 @@ function show({ name, parameters }) {
     scrollTo(0, 0);
   }
   document.title = t("app.title", { view: t(`nav.${section.name}`) });
-  for (const link of document.querySelectorAll("#nav a")) {
-    if (link.dataset.section === section.name) {
-      link.setAttribute("aria-current", "page");
-      link.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the sections scroll sideways
-    }
-    else link.removeAttribute("aria-current");
-  }
+  navigation.mark(section.name);
   shown.view.show(parameters);
 }
 

@@ -6,6 +6,10 @@ export default {
 
   "nav.label": "Sections",
   "nav.skip": "Skip to the content",
+  "nav.group.watch": "Watch",
+  "nav.group.who": "Who talks",
+  "nav.group.what": "What is said",
+  "nav.group.system": "System",
   "nav.overview": "Overview",
   "nav.connections": "Connections",
   "nav.dns": "DNS",
