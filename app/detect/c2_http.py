@@ -130,8 +130,10 @@ class C2Http(ConversationDetector):
             )
 
     def _profile(self, uri: str, odd: bool, method: str) -> str:
+        if not odd and method != "POST":
+            return ""
         for tool, pattern in _PROFILES:
-            if pattern.search(uri) and (odd or method == "POST"):
+            if pattern.search(uri):
                 return tool
         if (
             odd

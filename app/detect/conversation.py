@@ -45,6 +45,7 @@ def is_loopback(address: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=4096)
 def is_bare_address(host: str | None) -> bool:
     """A Host header or server name that is an address, with or without a port."""
     if not host:

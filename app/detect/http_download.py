@@ -17,12 +17,17 @@ _EXECUTABLE: Final = re.compile(
     re.DOTALL,
 )
 _ARCHIVE: Final = re.compile(rb"PK\x03\x04.{26,200}(?:META-INF/|\.class)", re.DOTALL)
+_SCRIPT_BEGINS: Final = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s{0,16}(?:#!\s?/(?:usr/)?bin/|@echo off|<job\b|<hta:application|<\?xml[^>]{0,80}<(?:scriptlet|component)|powershell|\$[a-z_]{1,24}\s?=\s?(?:new-object|\[)|(?:i(?:nvoke-)?e(?:xpression|x))\s|function\s+invoke-|import-module|\[(?:system\.)?(?:net|reflection|convert|text)\.)",
+    re.IGNORECASE,
+)
 _SCRIPT: Final = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s{0,16}(?:#!\s?/(?:usr/)?bin/|@echo off|<job\b|<hta:application|<\?xml[^>]{0,80}<(?:scriptlet|component)|powershell|\$[a-z_]{1,24}\s?=\s?(?:new-object|\[)|(?:i(?:nvoke-)?e(?:xpression|x))\s|function\s+invoke-|import-module|\[(?:system\.)?(?:net|reflection|convert|text)\.)|"
     rb"createobject\s?\(\s?[\"'](?:wscript\.shell|shell\.application|msxml2|adodb\.stream|microsoft\.xmlhttp)|new activexobject\s?\(\s?[\"'](?:wscript\.shell|shell\.application|msxml2|adodb)|downloadstring\s?\(|downloadfile\s?\(|frombase64string\s?\(|-encodedcommand\s|"
     rb"(?:wget|curl)\s[^\n]{0,120}https?://\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}[^\n]{0,200}(?:chmod|\|\s?sh|;\s?sh)|cd /tmp (?:\|\||&&|;)",
     re.IGNORECASE,
 )
+# Without one of these (lower case) a text holds nothing of the pattern: most bodies are looked through for them alone. A test compares.
+_SCRIPT_HINTS: Final = (b"createobject", b"new activexobject", b"downloadstring", b"downloadfile", b"frombase64string", b"-encodedcommand", b"wget", b"curl", b"cd /tmp ")  # fmt: skip
 _OFFICE: Final = re.compile(rb"\A\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1|\A\{\\rt")
 _FALSE_TYPES: Final = re.compile(
     r"^(?:image/|text/(?!plain|x-)|audio/|video/|application/(?:json|xml|javascript|x-javascript|pdf|xhtml)|font/)",
@@ -261,11 +266,20 @@ def _kind(body: bytes) -> str:
         return "Java program"
     if _EXECUTABLE.match(body):
         return "program"
-    if _SCRIPT.search(body[:4096]):
+    text = body[:4096]
+    if _SCRIPT_BEGINS.match(text) or (_holds(text.lower(), _SCRIPT_HINTS) and _SCRIPT.search(text)):
         return "script"
     if _OFFICE.match(body) and (b"VBA" in body or b"objdata" in body[:4096]):
         return "document"
     return ""
+
+
+def _holds(text: bytes, hints: tuple[bytes, ...]) -> bool:
+    """Does the text hold one of the hints?"""
+    for hint in hints:  # noqa: SIM110 – a generator costs more than the search
+        if hint in text:
+            return True
+    return False
 
 
 def _opaque(fact: HttpMessage, host: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from app.detect.conversation import ConversationDetector
@@ -30,6 +31,13 @@ _SIP_SCANNERS: Final = re.compile(
     r"friendly-scanner|sipvicious|sundayddr|sip-scan|sipsak|iwar|smap|sivus|pplsip|vaxsipuseragent|eyebeam release 3006o|gulp|sipcli",
     re.IGNORECASE,
 )
+
+
+@lru_cache(maxsize=4096)
+def _judged(agent: str) -> tuple[str, bool]:
+    """(the scanner's name in it, whether malware calls itself so); programs send the same one with each request."""
+    found = _SCANNERS.search(agent)
+    return found[0] if found else "", _MALWARE.search(agent) is not None
 
 
 class UserAgents(ConversationDetector):
@@ -94,20 +102,20 @@ class UserAgents(ConversationDetector):
 
     def _http(self, fact: HttpTransaction, client: str, server: str) -> None:
         agent = fact.user_agent or ""
-        found = _SCANNERS.search(agent)
-        if found:
+        scanner, malware = _judged(agent)
+        if scanner:
             self._tell(
                 "web_scan",
                 "high",
                 0.95,
-                f"{client} calls itself {found[0]} in a request to {fact.host or server}: a scanner for weaknesses.",
+                f"{client} calls itself {scanner} in a request to {fact.host or server}: a scanner for weaknesses.",
                 fact.ts,
                 fact.flow_id,
                 client,
                 server,
                 "http",
             )
-        elif found := _MALWARE.search(agent):
+        elif malware:
             self._tell(
                 "suspicious_user_agent",
                 "low",

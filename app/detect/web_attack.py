@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from app.detect.conversation import SECOND, ConversationDetector, Window, worth_saying
 from app.detect.rule import Knob, Rule
@@ -18,7 +19,14 @@ _DULL = re.compile(
 )
 _LENGTH = re.compile(rb"(?im)^content-length[ \t]*:[ \t]*([^\r\n]*)")
 _CODING = re.compile(rb"(?im)^transfer-encoding([ \t\x0b\x0c]*):([ \t\x0b\x0c]*)([^\r\n]*)")
+_REMEMBERED_BYTES = 1024
 _CRITICAL_FIRST = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+
+
+@lru_cache(maxsize=4096)
+def _telling(fields: bytes) -> bytes:
+    """Header fields without those that no attack is looked for in; a client sends the same ones with each request."""
+    return _DULL.sub(b"", fields)
 
 
 @dataclass(slots=True)
@@ -91,10 +99,9 @@ class WebAttack(ConversationDetector):
         line, _, rest = fact.head.partition(b"\n")
         words = line.split(b" ", 1)
         target = words[1].rpartition(b" HTTP/")[0] or words[1] if len(words) > 1 else b""
-        headers = _DULL.sub(b"", rest[:8192])
-        for name, severity, where in sorted(
-            attacks(target, fact.body, headers), key=lambda one: _CRITICAL_FIRST[one[1]]
-        ):
+        headers = _telling(rest) if len(rest) <= _REMEMBERED_BYTES else _DULL.sub(b"", rest[:8192])
+        found = attacks(target, fact.body, headers)
+        for name, severity, where in sorted(found, key=lambda one: _CRITICAL_FIRST[one[1]]):
             key = (name, client, server)
             count = self._said[key] + 1
             self._said[key] = count
@@ -136,6 +143,9 @@ class WebAttack(ConversationDetector):
         )
 
     def _smuggling(self, fact: HttpMessage, fields: bytes, client: str, server: str) -> None:
+        lower = fields.lower()
+        if b"transfer-encoding" not in lower and lower.count(b"content-length") < 2:
+            return  # one way to say the length at most
         lengths = {value.strip() for value in _LENGTH.findall(fields)}
         codings = _CODING.findall(fields)
         odd = [

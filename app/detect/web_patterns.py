@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -168,27 +169,47 @@ def decoded(raw: bytes) -> bytes:
 
 
 def attacks(target: bytes, body: bytes, headers: bytes) -> list[tuple[str, Severity, str]]:
-    """(attack, severity, where) for each pattern that is found, at most one per attack."""
-    plain, raw = decoded(target), target[:MOST_BYTES].lower()
-    uncommented = _COMMENT.sub(b" ", plain) if b"/*" in plain else plain
-    texts = {
-        "u": ("the address", [plain] if uncommented == plain else [plain, uncommented]),
-        "b": ("the body", [decoded(body)] if body else []),
-        "h": (
-            "a header field",
-            [decoded(headers) if b"%" in headers else headers[:MOST_BYTES].lower()] if headers else [],
-        ),
-    }
-    found: list[tuple[str, Severity, str]] = []
-    for name, severity, places, pattern in PATTERNS:
-        hints = _HINTS.get(name)
-        for place in places:
-            where, versions = texts[place]
-            if place == "u" and name in _ALSO_ENCODED and raw != plain:
-                versions = [*versions, raw]
-            if any(
-                (hints is None or any(hint in text for hint in hints)) and pattern.search(text) for text in versions
-            ):
-                found.append((name, severity, where))
+    """(attack, severity, where) for each pattern that is found, at most one per attack: in the address, else in the body, else in a header field."""
+    found: dict[int, str] = {}
+    for place, where, text in (("u", "the address", target), ("b", "the body", body), ("h", "a header field", headers)):
+        if text or place == "u":
+            looked = _remembered if len(text) <= _REMEMBERED_BYTES else _found
+            for index in looked(place, text):
+                found.setdefault(index, where)
+    return [(PATTERNS[index][0], PATTERNS[index][1], found[index]) for index in sorted(found)]
+
+
+def _found(place: str, text: bytes) -> tuple[int, ...]:
+    """Numbers of the patterns that are found in the text of one place, as it was sent."""
+    raw = text[:MOST_BYTES].lower()
+    plain = raw if place == "h" and b"%" not in text else decoded(text)
+    versions = [plain]
+    if place == "u" and b"/*" in plain and (uncommented := _COMMENT.sub(b" ", plain)) != plain:
+        versions.append(uncommented)
+    encoded = [*versions, raw] if place == "u" and raw != plain else versions
+    found = []
+    for index, in_encoded, hints, search in _BY_PLACE[place]:
+        for version in encoded if in_encoded else versions:
+            for hint in hints:
+                if hint in version:
+                    break
+            else:
+                continue
+            if search(version):
+                found.append(index)
                 break
-    return found
+    return tuple(found)
+
+
+# The same addresses and header fields come again and again.
+_REMEMBERED_BYTES: Final = 1024
+_remembered = lru_cache(maxsize=4096)(_found)
+# By place: number of the pattern, whether it is also looked for in what is still encoded, what a text must hold (the empty one is in each), the pattern
+_BY_PLACE: Final = {
+    place: tuple(
+        (index, name in _ALSO_ENCODED, _HINTS.get(name, (b"",)), pattern.search)
+        for index, (name, _, places, pattern) in enumerate(PATTERNS)
+        if place in places
+    )
+    for place in "ubh"
+}
