@@ -378,7 +378,7 @@ class Settings:
         64,
         _whole(1, 65536),
         "MiB, 1..65536",
-        "memory for raw packets (list, dissection, export)",
+        "memory for raw packets and their index (list, dissection, export)",
         child=True,
     )
     max_flows: int = _setting(

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-from app import launcher
+from app import allocation, launcher
 from app.model.errors import PrivilegeError
 from config import Settings, SettingsError
 
@@ -102,6 +102,7 @@ def _launch(settings: Settings) -> launcher.Launched:
 
 def main() -> int:
     """The exit status, where it does not get as far as serving."""
+    allocation.be_frugal(os.environ)
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:

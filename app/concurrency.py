@@ -8,7 +8,9 @@ real thread cannot wake a green one.
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 import socket
 import sys
 import threading
@@ -22,6 +24,8 @@ R = TypeVar("R")
 MODES: Final = ("eventlet", "threading")
 MAX_CONNECTIONS: Final = 512  # served at once; more wait in the kernel's backlog
 IDLE_SECONDS: Final = 120  # a keep-alive connection without a request is closed; also ends half-sent requests
+
+_RESOLVING: Final = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex", "getnameinfo")
 
 _log = logging.getLogger(__name__)
 _mode: str = "threading"
@@ -39,10 +43,31 @@ def patch(mode: str = "eventlet") -> None:
         with warnings.catch_warnings():
             # eventlet warns on every import that it is in maintenance mode; known, and the threading mode is the way out
             warnings.simplefilter("ignore")
+            # eventlet's own resolver costs 20 MB and knows less than the system's (nsswitch, mDNS); names are asked for in threads instead.
+            os.environ["EVENTLET_NO_GREENDNS"] = "yes"
             import eventlet
 
             eventlet.monkey_patch()
+            _resolve_in_threads()
     _mode = mode
+
+
+def _resolve_in_threads() -> None:
+    """The system's resolver, which blocks, in real threads: the hub goes on meanwhile."""
+    from eventlet import tpool
+    from eventlet.green import socket as green
+
+    def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def asked(*args: Any, **kwargs: Any) -> Any:
+            return tpool.execute(function, *args, **kwargs)
+
+        return asked
+
+    for name in _RESOLVING:
+        function = in_thread(getattr(socket, name))
+        setattr(socket, name, function)
+        setattr(green, name, function)  # what its create_connection uses
 
 
 def async_mode() -> str:

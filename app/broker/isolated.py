@@ -24,7 +24,9 @@ def command(module: str, *arguments: str, packages: bool = True) -> list[str]:
 
 def environment(extra: dict[str, str]) -> dict[str, str]:
     """A fixed environment with `extra` in it; nothing of this process's own passes."""
-    return {"LANG": "C.UTF-8", "HOME": "/nonexistent", **extra, "PATH": SAFE_PATH}
+    from app.allocation import FRUGAL  # not above: as a script this file has no path to `app` yet
+
+    return {**FRUGAL, "LANG": "C.UTF-8", "HOME": "/nonexistent", **extra, "PATH": SAFE_PATH}
 
 
 def _run() -> None:

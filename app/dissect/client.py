@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import msgpack
 
+from app.allocation import FRUGAL
 from app.wire.card_mask import masked
 
 PREFIX: Final = struct.Struct(">I")
@@ -154,7 +155,7 @@ class Dissector:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=_ROOT,
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"},
+                env={**FRUGAL, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"},
             )
         except OSError as error:
             ours.close()

@@ -22,7 +22,7 @@ MAX_FLOWS: Final = (
     20_000  # C flows alive at a time: about 2.6 kB each, and what nDPI collects of a TLS handshake (a few kB)
 )
 IDLE_MS: Final = 10_000  # silence after which nDPI says what it has
-MAX_DONE: Final = 65_536  # decided flows that are remembered, so that a late packet begins no second C flow
+MAX_DONE: Final = 8_192  # decided flows that are remembered: the parent shows no more of them once it has heard, and drops a second answer
 
 # One packet of a batch: flow id, time in ms, where it starts in the batch's bytes, its length, IP version, IP protocol. 24 bytes.
 RECORD: Final = struct.Struct("<QQIHBB")

@@ -21,6 +21,7 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
+from app.allocation import FRUGAL
 from app.dpi import ndpi, ndpi_packets
 from app.dpi.application import RESTARTED, Application, from_row
 from app.dpi.ndpi_budget import Budget
@@ -219,7 +220,7 @@ class NdpiClient:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=_ROOT,
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"},
+                env={**FRUGAL, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"},
             )
         except OSError as error:
             ours.close()

@@ -24,7 +24,7 @@ from app.sensor.evidence import EvidenceCutter
 from app.sensor.findings import MAX_LISTED
 from app.sensor.insight import Insight
 from app.sensor.live_source import LiveSources
-from app.sensor.packet_store import PacketStore
+from app.sensor.packet_store import PacketStore, room_for_frames
 from app.sensor.pipeline import Pipeline
 from app.sensor.snapshot import SnapshotMaker
 from config import Settings
@@ -67,7 +67,7 @@ def assemble(
         send({"type": "notice", "level": level, "text": text})
 
     cards = Cards(installation_key(settings.data_dir))
-    store = PacketStore(settings.packet_store_mb << 20, CardMasking(lambda: cards.places))
+    store = PacketStore(room_for_frames(settings.packet_store_mb << 20), CardMasking(lambda: cards.places))
     snapshots = SnapshotMaker()
     insight = Insight(patient=False, engine=NdpiClient(max_flows=ENGINE_FLOWS), limit=MAX_LISTED)
     block_list, problems = read_block_lists(settings.blocklists)

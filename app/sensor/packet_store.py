@@ -28,6 +28,7 @@ HEAD_BYTES: Final = 64 * 1024  # of each flow go to the head ring
 DEFAULT_CAPACITY: Final = 64 << 20
 SMALLEST_CAPACITY: Final = 1 << 20
 LARGEST_CAPACITY: Final = 4 << 30  # a position in a ring has 32 bits
+_HEAD_SHARE: Final = 0.75  # of the capacity is the head ring's
 _HEAD_FRAME: Final = 300  # bytes of an average frame, which size the indexes
 _BULK_FRAME: Final = 600
 _WINDOW: Final = 16_384  # packet numbers looked at together
@@ -126,6 +127,12 @@ class _Ring:
         return None
 
 
+def room_for_frames(memory_bytes: int) -> int:
+    """The capacity of a store that takes `memory_bytes` with its index, or the smallest there is."""
+    index = STORED_DTYPE.itemsize * (_HEAD_SHARE / _HEAD_FRAME + (1 - _HEAD_SHARE) / _BULK_FRAME)
+    return max(int(memory_bytes / (1 + index)), SMALLEST_CAPACITY)
+
+
 class PacketStore:
     """Raw frames of the last packets. `capacity_bytes` is for the frames; the index takes about a third of it on top."""
 
@@ -136,7 +143,7 @@ class PacketStore:
             )
         self.capacity_bytes = capacity_bytes
         self._masking = masking or CardMasking()
-        head = capacity_bytes // 4 * 3
+        head = int(capacity_bytes * _HEAD_SHARE)
         bulk = capacity_bytes - head
         self._head = _Ring(head, head // _HEAD_FRAME)
         self._bulk = _Ring(bulk, bulk // _BULK_FRAME)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from app.allocation import FRUGAL
 from app.concurrency import spawn
 from app.enrich.country import Place
 from app.enrich.scope import SCOPES
@@ -136,7 +137,7 @@ class Probes:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=_ROOT,
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", "OPENBLAS_NUM_THREADS": "1"},
+                env={**FRUGAL, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"},
             )
         except OSError as error:
             ours.close()

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgpack
 
+from app.allocation import FRUGAL
 from app.link.frames import FrameDecoder, encode_frame
 from app.model.errors import NetglassError
 
@@ -62,7 +63,7 @@ class StoreClient:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 cwd=_ROOT,
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", "OPENBLAS_NUM_THREADS": "1"},
+                env={**FRUGAL, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"},
             )
         except OSError as error:
             ours.close()
