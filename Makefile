@@ -33,7 +33,7 @@ run: $(BIN)/.installed-run
 test: $(BIN)/.installed-dev
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		missing=(); \
-		for pair in chromium:chromium tshark:tshark tcpdump:tcpdump tcpreplay:tcpreplay ip:iproute2 tmux:tmux; do \
+		for pair in chromium:chromium tshark:tshark tcpdump:tcpdump tcpreplay:tcpreplay ip:iproute2 tmux:tmux nmap:nmap hping3:hping3; do \
 			command -v "$${pair%%:*}" >/dev/null || missing+=("$${pair##*:}"); \
 		done; \
 		if [ "$${#missing[@]}" -gt 0 ]; then \
