@@ -23,6 +23,8 @@ _PATTERNS: Final = (
     "wire/records.py",
     "model/columns.py",
     "model/layers.py",
+    "model/errors.py",
+    "dpi/signatures.py",
     "native/*.py",
 )
 
