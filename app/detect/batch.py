@@ -24,6 +24,7 @@ FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
 TCP, UDP, ICMP, ICMPV6, IGMP, SCTP = 6, 17, 1, 58, 2, 132
 _NONE: Final = np.zeros(0, np.intp)
 _ARP: Final = np.uint32(LAYER_BIT["arp"])
+_DNS: Final = np.uint32(LAYER_BIT["dns"])
 EVERY: Final = 4  # one of so many plain packets is looked at for options
 _RAW: Final = (101, 228, 229)
 _COMMON: Final = frozenset({TCP, UDP, ICMP, ICMPV6})
@@ -159,15 +160,23 @@ def _udp_ports(*ports: int) -> Callable[[Columns], Indices]:
     return _among(test, "udp")
 
 
+def _dns(columns: Columns) -> Indices:
+    return np.flatnonzero(columns.column("layers") & _DNS)
+
+
 def _ip_options(columns: Columns) -> Indices:
     """IPv4 with options and IPv6 with hop-by-hop, routing or destination headers, in plain or once tagged Ethernet frames and raw IP: of rare packets and of
     a sample of the others."""
     rare = columns.selection("rare")
-    sample = np.arange(0, len(columns.packets), EVERY)
-    looked = np.union1d(rare, sample) if len(rare) < len(columns.packets) else rare
+    looking = np.zeros(len(columns.packets), np.bool_)
+    looking[::EVERY] = looking[rare] = True
+    looked = np.flatnonzero(looking)
     link, version = columns.column("link_type")[looked], columns.column("ip_version")[looked]
     vlan = columns.column("vlan")[looked]
-    at = np.where(link == 1, np.where(vlan != 0, 18, 14), np.where(np.isin(link, _RAW), 0, 1 << 20))
+    ethernet = link == 1
+    at = np.where(vlan != 0, 18, 14)
+    if not ethernet.all():
+        at = np.where(ethernet, at, np.where(np.isin(link, _RAW), 0, 1 << 20))
     whole = np.flatnonzero((version != 0) & (columns.column("cap_len")[looked] >= at + 20))
     place = columns.column("offset")[looked[whole]].astype(np.int64) + at[whole]
     data = columns.data
@@ -202,7 +211,7 @@ SELECTIONS: Final[dict[str, Callable[[Columns], Indices]]] = {
     "fragments": _of_kind(KIND_FRAGMENT),
     "ip_options": _ip_options,
     "dhcp": _udp_ports(67, 68, 546, 547),
-    "dns": _carries("dns", "all"),
+    "dns": _dns,
     "bursts": lambda columns: (
         _NONE
     ),  # payload after silence of its flow, and first packets; `Batch.select` has them from the contact tables

@@ -36,12 +36,11 @@ REGULAR_PORTS: Final = frozenset(
 class Series:
     """Beginnings of activity from one host to one service."""
 
-    __slots__ = ("count", "evidence", "flows", "judged", "lengths", "new", "times", "told")
+    __slots__ = ("count", "evidence", "flows", "judged", "new", "times", "told")
 
     def __init__(self) -> None:
         self.times: deque[int] = deque(maxlen=KEPT)
-        self.lengths: deque[int] = deque(maxlen=KEPT)
-        self.evidence: deque[Evidence] = deque(maxlen=12)
+        self.evidence: deque[tuple[int, int]] = deque(maxlen=12)  # packet and time
         self.flows: deque[int] = deque(maxlen=12)
         self.count = self.new = self.judged = self.told = 0
 
@@ -99,13 +98,13 @@ class Beacon(Detector):
             self._waiting.append(batch.pick(chosen))
 
     def _take(self, picked: Picked) -> None:
-        rows = picked.rows
+        rows, least = picked.rows, self.knob("intervals")
         usual = (rows["protocol"] == 6) | (rows["protocol"] == 17)
         rows, flows, numbers = rows[usual], picked.flow_ids[usual].tolist(), picked.packet_ids[usual].tolist()
-        names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port", "protocol", "ts", "payload_len")
+        names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port", "protocol", "ts")
         first = (rows["kind"] & KIND_FIRST_OF_FLOW != 0).tolist()
         columns = zip(numbers, first, flows, *(rows[name].tolist() for name in names), strict=True)
-        for number, new, flow_id, s_hi, s_lo, d_hi, d_lo, s_port, d_port, proto, ts, length in columns:
+        for number, new, flow_id, s_hi, s_lo, d_hi, d_lo, s_port, d_port, proto, ts in columns:
             key: Any
             if new:
                 if s_port < d_port and s_port < 1024:  # begun in the middle: the responder spoke first
@@ -124,13 +123,12 @@ class Beacon(Detector):
             if series.times and ts - series.times[-1] < 500_000_000:  # a second connection of the same report
                 continue
             series.times.append(ts)
-            series.lengths.append(length)
             series.count += 1
             series.new += new
-            series.evidence.append(Evidence(number, ts))
+            series.evidence.append((number, ts))
             if not series.flows or series.flows[-1] != flow_id:
                 series.flows.append(flow_id)
-            if series.count >= self.knob("intervals") and series.count >= 1.25 * series.judged:
+            if series.count >= least and series.count >= 1.25 * series.judged:
                 self._fresh[key] = series
 
     def on_tick(self, now_ns: int) -> None:
@@ -195,7 +193,7 @@ class Beacon(Detector):
             unit="of the median",
             protocol="tcp" if protocol == 6 else "udp",
             flow_ids=[flow for flow in series.flows if flow],
-            evidence=list(series.evidence),
+            evidence=[Evidence(number, ts) for number, ts in series.evidence],
             details={
                 "interval_s": round(rhythm.median, 3),
                 "deviation": round(rhythm.deviation, 4),

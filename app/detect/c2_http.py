@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -171,7 +172,7 @@ class C2Http(ConversationDetector):
         agent = request.user_agent
         if agent is None or len(agent) < 8:
             points.append("no user agent")
-        elif re.search(r"MSIE [5-9]\.|Windows NT 5\.|MSIE 10", agent) and post:
+        elif post and re.search(r"MSIE [5-9]\.|Windows NT 5\.|MSIE 10", agent):
             points.append("a browser of long ago")
         if post and fact.body:
             content = fact.body
@@ -229,6 +230,7 @@ class C2Http(ConversationDetector):
         )
 
 
+@lru_cache(maxsize=4096)
 def _looks_random(word: str) -> bool:
     """Digits among letters, changing case or no vowels: not a word that a person chose."""
     if len(word) < 5:

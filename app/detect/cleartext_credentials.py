@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.detect.conversation import ConversationDetector, is_loopback
-from app.detect.form_guessing import PASSWORD, USER
+from app.detect.form_guessing import USER, password_in, target_of
 from app.detect.rule import Rule
 from app.dpi.facts import CleartextLogin, Fact, HttpMessage
 from app.dpi.printable import printable
@@ -95,9 +95,9 @@ class CleartextCredentials(ConversationDetector):
         """A login form over plain HTTP."""
         if fact.request is None or fact.head.startswith(b"HTTP/"):
             return
-        target = fact.head.split(b" ", 2)[1] if fact.head.count(b" ") >= 2 else b""
+        target = target_of(fact.head)
         text = fact.body if fact.request.method in ("POST", "PUT") else target.partition(b"?")[2]
-        if not text or (b"=" not in text[:4096] and b":" not in text[:4096]) or not PASSWORD.search(text[:4096]):
+        if not text or not password_in(text[:4096]):
             return
         found = USER.search(text[:4096])
         if found is None:

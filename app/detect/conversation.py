@@ -27,7 +27,7 @@ class ConversationDetector(Detector):
         return ("", "", 0) if flow is None else (flow.src_ip, flow.dst_ip, flow.dst_port)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def is_local(address: str) -> bool:
     """A private, link-local or loopback address; what is no address is not local."""
     try:
@@ -37,8 +37,10 @@ def is_local(address: str) -> bool:
     return parsed.is_private or parsed.is_link_local or parsed.is_loopback
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def is_loopback(address: str) -> bool:
+    if ":" not in address and not address.startswith("127."):
+        return False
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

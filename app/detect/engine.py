@@ -91,10 +91,10 @@ class Engine:
         for one in overriding("on_contact"):
             for table in one.contacts:
                 self._of_contacts.setdefault(table, []).append(one)
-        self._of_facts: dict[type, list[Detector]] = {}
+        self._of_facts: dict[type, list[tuple[Detector, Callable[[Any], None]]]] = {}
         for one in overriding("on_fact"):
             for kind in one.facts:
-                self._of_facts.setdefault(kind, []).append(one)
+                self._of_facts.setdefault(kind, []).append((one, one.on_fact))
 
     def _say(self, detection: Detection) -> None:
         alert = self.folding.take(detection)
@@ -158,8 +158,11 @@ class Engine:
 
     def fact(self, fact: Fact | EntropyNote) -> None:
         """Something was read in payload."""
-        for one in self._of_facts.get(type(fact), ()):
-            self._call(one, one.on_fact, fact)
+        for one, hear in self._of_facts.get(type(fact), ()):
+            try:
+                hear(fact)
+            except Exception as error:  # as in _call, which would cost as much as most detectors do
+                self._failed(one, error)
 
     def ended(self, records: NDArray[np.void]) -> None:
         """Flows ended (FLOW_DTYPE; copied): shown with the next tick."""

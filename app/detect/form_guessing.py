@@ -18,6 +18,23 @@ PASSWORD = re.compile(
 )
 USER = re.compile(rb"(?:^|[&?\"\s;{,])\"?(?:[a-z_.\[-]{0,24}?(?:user(?:_?name)?|login|log|email|e-?mail|account|uname|uid|usr)\]?)\"?\s{0,2}[=:]\s{0,2}\"?([^&\"\s]{1,80})", re.IGNORECASE)  # fmt: skip
 
+_PASSWORD_HINTS = (b"pass", b"pwd", b"kennwort", b"contrasena", b"senha", b"psw")  # each password's name holds one
+
+
+def password_in(text: bytes) -> re.Match[bytes] | None:
+    """The first password of a form, with its value as the only group."""
+    lower = text.lower()
+    for hint in _PASSWORD_HINTS:
+        if hint in lower:
+            return PASSWORD.search(text)
+    return None
+
+
+def target_of(head: bytes) -> bytes:
+    """What the first line of a request asks for; empty where it is cut."""
+    words = head.split(b" ", 2)
+    return words[1] if len(words) == 3 else b""
+
 
 @dataclass(slots=True)
 class _Forms:
@@ -67,9 +84,9 @@ class FormGuessing(ConversationDetector):
         assert isinstance(fact, HttpMessage)
         if fact.request is None or fact.head.startswith(b"HTTP/"):
             return
-        target = fact.head.split(b" ", 2)[1] if fact.head.count(b" ") >= 2 else b""
+        target = target_of(fact.head)
         text = fact.body if fact.request.method == "POST" else target.partition(b"?")[2]
-        found = PASSWORD.search(text[:4096]) if text else None
+        found = password_in(text[:4096]) if text else None
         xmlrpc = (
             fact.request.method == "POST" and target.startswith((b"/xmlrpc.php",)) and b"getUsersBlogs" in fact.body
         )

@@ -181,8 +181,8 @@ class MalformedIp(Detector):
         if length <= 0 or (not more and not begin):
             return
         end = begin + length
-        source, target = self._ends(batch, index)
         if end > 65_535:
+            source, target = self._ends(batch, index)
             self._overlap(batch, index, f"A fragment from {source} to {target} ends at byte {end} of its datagram", 0.9)
             return
         key = (header[12:20], header[4:6], header[9])
@@ -195,6 +195,7 @@ class MalformedIp(Detector):
         crossing = [one for one in pieces if begin < one[1] and one[0] < end and one != (begin, end)]
         if crossing:
             a, b = crossing[0]
+            source, target = self._ends(batch, index)
             self._overlap(
                 batch,
                 index,

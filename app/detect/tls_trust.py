@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.detect.conversation import SECOND, ConversationDetector, is_bare_address, is_local, is_loopback
 from app.detect.rule import Knob, Rule
@@ -31,6 +32,12 @@ _TOOLS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Havoc or Empire", re.compile(r"O=(?:EmpireProject|Havoc)\b|CN=(?:empire|havoc)\b", re.IGNORECASE)),
 )  # fmt: skip
 _TOR = re.compile(r"CN=www\.[a-z2-7]{8,20}\.(?:net|com)$")
+
+
+@lru_cache(maxsize=1024)
+def _of_cipher(name: str) -> tuple[bool, bool]:
+    """(broken, weak): there are a few hundred names."""
+    return _BROKEN.search(name) is not None, _WEAK.search(name) is not None
 
 
 @dataclass(slots=True)
@@ -151,8 +158,9 @@ class TlsTrust(ConversationDetector):
 
     def _weak(self, fact: TlsServerHello, client: str, server: str, port: int) -> bool:
         old = fact.version in ("SSL 2.0", "SSL 3.0", "TLS 1.0", "TLS 1.1", "DTLS 1.0")
-        broken = bool(_BROKEN.search(fact.cipher)) or fact.version == "SSL 2.0"
-        if old or broken or _WEAK.search(fact.cipher):
+        broken, weak = _of_cipher(fact.cipher)
+        broken = broken or fact.version == "SSL 2.0"
+        if old or broken or weak:
             reason = f"{server}:{port} chose {fact.version}{' with ' + fact.cipher if fact.cipher else ''} for {client}; allowed are TLS 1.2 and newer without RC4, DES, export and NULL ciphers."
             self._once(
                 "weak_tls", "medium" if broken and not is_local(server) else "low", 0.9, reason, fact, client, server

@@ -30,7 +30,10 @@ class MessageContent:
     def begin(self, head: Head, request: HttpTransaction | None, ts: int, has_body: bool) -> None:
         """A head is complete. Without a body the message is told at once."""
         self.end()
-        self._message = HttpMessage(self._flow.flow_id, ts, self._sender, request, _SECRET.sub(rb"\1", head.raw), b"")
+        raw = head.raw
+        if b"authorization" in raw.lower():
+            raw = _SECRET.sub(rb"\1", raw)
+        self._message = HttpMessage(self._flow.flow_id, ts, self._sender, request, raw, b"")
         if not has_body:
             self.end()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -31,6 +32,11 @@ from config import Settings, SettingsError
 # A table this large holds the flows of any capture a person looks at; beyond it flows are ended early, counted, and still reported.
 MAX_FLOWS: Final = 1 << 18
 ENTROPY_SLOTS: Final = 16_384  # flows at a time whose bytes are looked at closely; plain entropy is counted for all
+COLLECTED: Final = (
+    20_000,
+    20,
+    20,
+)  # objects made until Python looks for cycles: a flow that is read makes many, nearly all without one
 KEPT_FACTS: Final = 1000  # of each kind, where only a summary is wanted
 
 
@@ -126,6 +132,8 @@ def summarize(name: str, counts_only: bool = False, block_list: BlockList | None
 
 def _through(name: str, pipeline: Pipeline) -> Source:
     """All packets of a file; the source is returned open, for its statistics."""
+    gc.freeze()  # modules and classes stay
+    gc.set_threshold(*COLLECTED)
     source = open_file(name)
     while (block := source.read()) is not None or not source.finished:
         if block is not None:

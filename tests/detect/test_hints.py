@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.detect import http_download, web_patterns
+from app.detect.form_guessing import PASSWORD, password_in
 from app.detect.web_patterns import _ALSO_ENCODED, _COMMENT, MOST_BYTES, PATTERNS, attacks, decoded
 
 TEXTS = (
@@ -69,3 +70,11 @@ def test_scripts_are_those_of_the_patterns(body: bytes) -> None:
 def test_each_script_is_found() -> None:
     assert [http_download._kind(text) for text in SCRIPTS].count("script") >= 8
     assert http_download._kind(b"<html>plain</html>") == ""
+
+
+@given(st.lists(st.sampled_from([b"Password=", b"&pwd:", b"user", b'"kennWort" : "x', b"senha", b"PSW=1", b"a=b&", b"new_passwd]=1"]) | st.binary(max_size=6), max_size=5))  # fmt: skip
+@settings(max_examples=300, deadline=None)
+def test_passwords_are_those_of_the_pattern(pieces: list[bytes]) -> None:
+    text = b"".join(pieces)
+    found, expected = password_in(text), PASSWORD.search(text)
+    assert (found and found.span(1)) == (expected and expected.span(1))

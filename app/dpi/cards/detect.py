@@ -53,6 +53,8 @@ class Scanner:
             return []
         array = np.frombuffer(bytearray(data), np.uint8)
         n = self._scan(array, 0, len(data))
+        if not n:
+            return []
         found: list[CardNumber] = []
         for kind, start, end in self._events[:n, [at.KIND, at.START, at.END]].tolist():
             found.extend(examine(kind, data, start, end))

@@ -9,6 +9,8 @@ from typing import Final
 _MOST_STREAMS: Final = 2048
 _MOST_PIECES: Final = 24  # of one direction of a flow
 _END: Final = 96  # bytes of each end of a segment that are kept
+_HALF: Final = 1 << 31
+_WORD: Final = (1 << 32) - 1
 _MOST_DATAGRAMS: Final = 256
 _MOST_BYTES: Final = 4 << 20
 Source = tuple[int, int]  # number of the packet, bytes of the transport header in the part
@@ -45,25 +47,23 @@ class Pieces:
 
 def _merge(pieces: list[tuple[int, bytes]], start: int, data: bytes) -> tuple[int, bytes] | None:
     """Put a stretch among the others; the longer one it became part of, None where it stands alone or was there already."""
-    grown = False
-    i = 0
-    while i < len(pieces):
-        other, kept = pieces[i]
-        ahead = (other - start + (1 << 31)) % (1 << 32) - (1 << 31)
-        if -len(kept) <= ahead <= len(data):
-            if ahead <= 0 and ahead + len(kept) >= len(data):
-                return None  # nothing new
-            low = min(ahead, 0)
-            high = max(len(data), ahead + len(kept))
-            whole = bytearray(high - low)
-            whole[-low : -low + len(data)] = data
-            whole[ahead - low : ahead - low + len(kept)] = kept
-            start, data = (start + low) & 0xFFFFFFFF, bytes(whole)
-            del pieces[i]
-            grown = True
-            i = 0
-            continue
-        i += 1
+    grown, touching = False, True
+    while touching:
+        touching, size, shift = False, len(data), _HALF - start
+        for i, (other, kept) in enumerate(pieces):
+            ahead = (other + shift & _WORD) - _HALF
+            if ahead <= size and -len(kept) <= ahead:
+                if ahead <= 0 and ahead + len(kept) >= size:
+                    return None  # nothing new
+                low = min(ahead, 0)
+                high = max(size, ahead + len(kept))
+                whole = bytearray(high - low)
+                whole[-low : -low + size] = data
+                whole[ahead - low : ahead - low + len(kept)] = kept
+                start, data = (start + low) & _WORD, bytes(whole)
+                del pieces[i]
+                grown = touching = True
+                break
     if len(data) > 4 * _END:
         pieces.append(((start + len(data) - _END) & 0xFFFFFFFF, data[-_END:]))
         pieces.append((start, data[:_END]))
@@ -126,7 +126,7 @@ class Datagram:
 
     @property
     def whole(self) -> bool:
-        return self.size is not None and self.payload() is not None
+        return self.size is not None and self.held >= self.size and self.payload() is not None
 
     def payload(self) -> bytes | None:
         """All bytes; None while some are missing."""
