@@ -85,6 +85,20 @@ def run_blocking(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
     return result
 
 
+def shared_lock() -> threading.RLock:
+    """A lock that green code and functions inside `run_blocking` may both take.
+
+    It is the system's own under eventlet as well: a green one hangs the program as soon as a real thread has to wait for it. Hold it for moments, and
+    never across anything that yields.
+    """
+    if _mode != "eventlet":
+        return threading.RLock()
+    from eventlet import patcher
+
+    lock: threading.RLock = patcher.original("threading").RLock()
+    return lock
+
+
 def spawn(function: Callable[..., None], *args: Any, name: str) -> threading.Thread:
     """Starts `function` in the background for the life of the process; what it raises is logged, never lost."""
 

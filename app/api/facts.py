@@ -10,11 +10,13 @@ from app.concurrency import run_blocking
 from app.services import history_pages
 from app.services.fact_lists import FactRequest, fact_page, parse_fact_query, parse_fact_sort
 from app.services.query_times import timed
+from app.services.rare_names import rare_names
 
 blueprint = Blueprint("facts", __name__)
 
 MAX_LIMIT = 5_000
 MAX_OFFSET = 20_000
+MAX_RARE = 1_000
 LAST_NUMBER = (1 << 63) - 1
 
 
@@ -40,6 +42,15 @@ def http() -> Response:
 def logins() -> Response:
     """Logins that went over the wire unencrypted; never the password."""
     return _listing("logins")
+
+
+@blueprint.get("/api/rare_names")
+def rarest() -> Response:
+    """Names asked for least often, in DNS queries and client hellos together: `limit`."""
+    only_arguments("limit")
+    limit = whole_number("limit", 20, 1, MAX_RARE)
+    mirror = house().mirror
+    return jsonify(run_blocking(rare_names, {kind: mirror.newest_facts(kind) for kind in ("dns", "tls")}, limit))
 
 
 def _listing(kind: str) -> Response:

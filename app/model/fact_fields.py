@@ -51,4 +51,6 @@ FACT_FIELDS: Final[tuple[Field, ...]] = (
     _f("response_length", "integer", "Length", "Body of the response.", unit="bytes", eve="http.length"),
     _f("username", "text", "User", "Who logged in; the password is never kept.", ecs="user.name"),
     _f("succeeded", "boolean", "Succeeded", "Whether the server agreed; null where it was not seen."),
+    _f("asked", "integer", "Asked", "How many DNS queries held ask for the name.", unit="queries"),
+    _f("contacted", "integer", "Contacted", "How many client hellos held name it as the server wanted."),
 )

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.concurrency import shared_lock
 from app.services.alert_mirror import AlertMirror
 from app.services.card_mirror import CardMirror
 from app.services.connection_rows import Rows
@@ -68,7 +69,7 @@ class Mirror:
     """Thread-safe; `changed` wakes whoever waits for the next snapshot or change of state."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = shared_lock()  # some pages are made in real threads and read here
         self.changed = threading.Condition(self._lock)
         self.generation = 0  # grows with every change
         self.flows = FlowMirror()

@@ -79,3 +79,37 @@ concurrency.spawn(lambda: 1 / 0, name="divider").join()
 print("divider" in stream.getvalue() and "ZeroDivisionError" in stream.getvalue())
 """
     assert run(code) == "True"
+
+
+def test_real_and_green_threads_may_wait_for_the_shared_lock() -> None:
+    code = """
+from app import concurrency
+concurrency.patch("eventlet")
+import threading, time
+from eventlet.patcher import original
+really_sleep = original("time").sleep
+lock = concurrency.shared_lock()
+changed = threading.Condition(lock)
+done = []
+def held():
+    with lock:
+        really_sleep(0.05)
+def reader():
+    for _ in range(5):
+        concurrency.run_blocking(held)
+    done.append("reader")
+def waiter():
+    with changed:
+        done.append(changed.wait(20))
+concurrency.spawn(waiter, name="waiter")
+time.sleep(0.01)
+readers = [concurrency.spawn(reader, name="reader") for _ in range(3)]
+for _ in range(20):
+    with changed:
+        changed.notify_all()
+    time.sleep(0.01)
+for one in readers:
+    one.join(20)
+print(done.count("reader"), done.count(True))
+"""
+    assert run(code) == "3 1"

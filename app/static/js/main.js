@@ -14,35 +14,23 @@ import * as keys from "./parts/shortcuts.js";
 import * as theme from "./parts/theme.js";
 import * as router from "./router.js";
 import { t } from "./strings.js";
-import { AlertsView } from "./views/alerts.js";
-import { CapturesView } from "./views/captures.js";
-import { CardsView } from "./views/cards.js";
-import { ConnectionsView } from "./views/connections.js";
-import { DnsView } from "./views/dns.js";
-import { EntropyView } from "./views/entropy.js";
-import { HistoryView } from "./views/history.js";
-import { HostsView } from "./views/hosts.js";
-import { InterfacesView } from "./views/interfaces.js";
-import { OverviewView } from "./views/overview.js";
-import { PacketsView } from "./views/packets.js";
-import { ProgramsView } from "./views/programs.js";
-import { WorldView } from "./views/world.js";
 
-/** The sections in order of the navigation; `group` is where they stand in it, `key` the letter after g. A later page is one more line. */
+/** The sections in order of the navigation; `group` is where they stand in it, `key` the letter after g;
+    a page is loaded when it is asked for. A later one is one more line. */
 const SECTIONS = [
-  { name: "overview", group: "watch", key: "o", View: OverviewView },
-  { name: "connections", group: "watch", key: "c", View: ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
-  { name: "alerts", group: "watch", key: "a", View: AlertsView, count: () => alerts.summary.value?.new || undefined },
-  { name: "history", group: "watch", key: "y", View: HistoryView },
-  { name: "programs", group: "who", key: "r", View: ProgramsView },
-  { name: "hosts", group: "who", key: "h", View: HostsView },
-  { name: "world", group: "who", key: "w", View: WorldView },
-  { name: "dns", group: "what", key: "d", View: DnsView },
-  { name: "entropy", group: "what", key: "e", View: EntropyView },
-  { name: "cards", group: "what", key: "n", View: CardsView },
-  { name: "packets", group: "what", key: "p", View: PacketsView },
-  { name: "interfaces", group: "system", key: "i", View: InterfacesView },
-  { name: "captures", group: "system", key: "f", View: CapturesView },
+  { name: "overview", group: "watch", key: "o", load: async () => (await import("./views/overview.js")).OverviewView },
+  { name: "connections", group: "watch", key: "c", load: async () => (await import("./views/connections.js")).ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
+  { name: "alerts", group: "watch", key: "a", load: async () => (await import("./views/alerts.js")).AlertsView, count: () => alerts.summary.value?.new || undefined },
+  { name: "history", group: "watch", key: "y", load: async () => (await import("./views/history.js")).HistoryView },
+  { name: "programs", group: "who", key: "r", load: async () => (await import("./views/programs.js")).ProgramsView },
+  { name: "hosts", group: "who", key: "h", load: async () => (await import("./views/hosts.js")).HostsView },
+  { name: "world", group: "who", key: "w", load: async () => (await import("./views/world.js")).WorldView },
+  { name: "dns", group: "what", key: "d", load: async () => (await import("./views/dns.js")).DnsView },
+  { name: "entropy", group: "what", key: "e", load: async () => (await import("./views/entropy.js")).EntropyView },
+  { name: "cards", group: "what", key: "n", load: async () => (await import("./views/cards.js")).CardsView },
+  { name: "packets", group: "what", key: "p", load: async () => (await import("./views/packets.js")).PacketsView },
+  { name: "interfaces", group: "system", key: "i", load: async () => (await import("./views/interfaces.js")).InterfacesView },
+  { name: "captures", group: "system", key: "f", load: async () => (await import("./views/captures.js")).CapturesView },
 ];
 
 const views = new Map();
@@ -102,20 +90,33 @@ function moreMenu(anchor) {
   return openMenu(anchor, [item("sun", t("action.theme"), theme.toggle), item("keyboard", t("action.shortcuts"), showKeys), item("power", t("action.quit"), askQuit)], { label: t("action.more") });
 }
 
-function show({ name, parameters }) {
+let wanted = null;
+
+async function show({ name, parameters }) {
   const section = SECTIONS.find((one) => one.name === name) ?? (name ? SECTIONS[0] : null);
   if (!section) return;
+  wanted = section;
   closeMenu(false);
+  document.title = t("app.title", { view: t(`nav.${section.name}`) });
+  navigation.mark(section.name);
+  if (!views.has(section)) {
+    try {
+      const View = await section.load();
+      if (!views.has(section)) views.set(section, new View({ capture: (names) => bar.picker.choose(names), startOn: (names) => bar.start(names) }));
+    } catch (error) {
+      console.error(error);
+      toast(t("error.page", { view: t(`nav.${section.name}`) }), "error");
+      return;
+    }
+    if (wanted !== section) return; // meanwhile somebody went elsewhere
+  }
   if (shown?.section !== section) {
     closeDrawer(false);
     shown?.view.hide();
-    if (!views.has(section)) views.set(section, new section.View({ capture: (names) => bar.picker.choose(names), startOn: (names) => bar.start(names) }));
     shown = { section, view: views.get(section) };
     fill(document.getElementById("main"), shown.view.element);
     scrollTo(0, 0);
   }
-  document.title = t("app.title", { view: t(`nav.${section.name}`) });
-  navigation.mark(section.name);
   shown.view.show(parameters);
 }
 

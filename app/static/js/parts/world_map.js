@@ -36,6 +36,3 @@ export class WorldMap {
     }
   }
 }
-
-/** DB-IP's licence asks for this link wherever its places are shown. */
-export const credit = () => h("a.credit", { href: "https://db-ip.com/", target: "_blank", rel: "noopener noreferrer" }, t("places.credit"));

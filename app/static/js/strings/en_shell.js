@@ -119,6 +119,8 @@ export default {
   "filter.label": "Filter",
   "help.about": "About {what}",
 
+  "error.page": "The page {view} could not be loaded. Is the server still there?",
+  "tip.rare_names": "Names in DNS queries and in the first message of encrypted connections, those met least often first. What is asked for once is where mistypes, new downloads and beacons are.",
   "tip.top_ips": "Addresses by the bytes they sent and received since the capture started. A click shows their connections.",
   "tip.top_ports": "Ports of the answering side, by bytes.",
   "tip.top_conversations": "Pairs of addresses, by the bytes between them in both directions.",

@@ -8,7 +8,7 @@ import { FilterBar } from "../parts/filter_bar.js";
 import { closeMenu, menuAnchor, openMenu } from "../parts/floating.js";
 import { footText, sorter, VirtualTable } from "../parts/table.js";
 import { pickMenu } from "../parts/pick_menu.js";
-import { credit } from "../parts/world_map.js";
+import { credit } from "../parts/credit.js";
 import { note } from "../router.js";
 import { t } from "../strings.js";
 import { COLUMNS } from "./connection_columns.js";

@@ -5,7 +5,7 @@ import { fill, h, icon } from "../dom.js";
 import * as format from "../format.js";
 import { toast } from "../parts/floating.js";
 import { openDrawer } from "../parts/overlay.js";
-import { credit } from "../parts/world_map.js";
+import { credit } from "../parts/credit.js";
 import { term } from "../query.js";
 import { address as link } from "../router.js";
 import { has, t } from "../strings.js";

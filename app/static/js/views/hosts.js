@@ -8,7 +8,7 @@ import { FilterBar } from "../parts/filter_bar.js";
 import { toast } from "../parts/floating.js";
 import { pickMenu } from "../parts/pick_menu.js";
 import { footText, VirtualTable } from "../parts/table.js";
-import { credit } from "../parts/world_map.js";
+import { credit } from "../parts/credit.js";
 import { note } from "../router.js";
 import { t } from "../strings.js";
 import { COLUMNS } from "./host_columns.js";

@@ -1,10 +1,11 @@
-/** The first page: four figures, traffic over time, and who and what makes it up. */
+/** The first page: four figures, traffic over time, what wants a look, and who and what makes it up. */
 
 import * as session from "../data/session.js";
 import { fill, framed, h, setData, setText } from "../dom.js";
 import { whyEmpty } from "../parts/empty.js";
 import * as format from "../format.js";
 import { t } from "../strings.js";
+import { AttentionPanels } from "./overview_attention.js";
 import { CapturePanels } from "./overview_panels.js";
 import { Tile } from "./overview_tile.js";
 import { TrafficPanel } from "./overview_traffic.js";
@@ -24,12 +25,14 @@ export class OverviewView {
     };
     this.traffic = new TrafficPanel();
     this.panels = new CapturePanels();
+    this.attention = new AttentionPanels();
     this.world = new WorldPanels();
     this.sub = h("span.sub");
     this.blank = h("section.panel", { hidden: true });
     this.full = h("div.view", {},
       h("div.grid", {}, Object.values(this.tiles).map((tile) => tile.element)),
       h("div.grid", {}, this.traffic.element, this.panels.applications.element),
+      h("div.grid", {}, this.attention.elements),
       h("div.grid", {}, this.world.elements),
       h("div.grid", {}, this.panels.rest));
     this.element = h("div.view", { id: "overview" }, h("div.view-head", {}, h("h1", {}, t("overview.title"), this.sub)), this.blank, this.full);
@@ -39,12 +42,14 @@ export class OverviewView {
   show() {
     this.#stop = [session.stats.watch(this.draw), session.capture.watch(this.draw)];
     this.traffic.show();
+    this.attention.show();
     this.world.show();
   }
 
   hide() {
     for (const stop of this.#stop) stop();
     this.traffic.hide();
+    this.attention.hide();
     this.world.hide();
   }
 

@@ -4,18 +4,14 @@ import { Poll } from "../data/poll.js";
 import { fill, h, setText } from "../dom.js";
 import * as format from "../format.js";
 import { panel } from "../parts/panel.js";
-import { credit, WorldMap } from "../parts/world_map.js";
+import { legend, shape } from "../parts/map_words.js";
+import { WorldMap } from "../parts/world_map.js";
 import { term } from "../query.js";
 import { address, go } from "../router.js";
 import { has, t } from "../strings.js";
 
 const total = (one) => one.bytes ?? one.bytes_sent + one.bytes_recv;
 const connectionsOf = (code) => address("connections", { q: term("country", code) });
-
-/** What the map needs of a country. */
-export const shape = (one) => ({ country: one.country, bytes: total(one), tip: t("world.tip", { name: one.name, bytes: format.bytes(total(one)), n: one.flows }) });
-
-export const legend = () => h("div.world-legend", {}, t("world.less"), h("i", { "aria-hidden": "true" }), t("world.more"), credit());
 
 export class WorldView {
   constructor() {
