@@ -7,7 +7,6 @@ A single change of hardware address alone is a new network card or a new lease, 
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from app.detect.batch import Batch, mac_text
 from app.detect.detector import Detector
 from app.detect.rule import Knob, Rule
 from app.model.alert import Evidence
+from app.stats.bounded import Last
 
 SECOND: Final = 1_000_000_000
 MAX_ADDRESSES: Final = 4096
@@ -35,8 +35,8 @@ class Holder:
 
     def __init__(self) -> None:
         self.macs: dict[bytes, int] = {}  # hardware address → when last
-        self.changes: deque[int] = deque(maxlen=32)  # times at which it went from one to the other
-        self.evidence: deque[Evidence] = deque(maxlen=20)
+        self.changes: Last[int] = Last(32)  # times at which it went from one to the other
+        self.evidence: Last[Evidence] = Last(20)
         self.told = 0
 
 
@@ -47,8 +47,8 @@ class Claimant:
 
     def __init__(self) -> None:
         self.addresses: dict[int, int] = {}  # address → when last
-        self.unasked: deque[tuple[int, int, bytes]] = deque(maxlen=64)  # (time, address, to whom)
-        self.evidence: deque[Evidence] = deque(maxlen=20)
+        self.unasked: Last[tuple[int, int, bytes]] = Last(64)  # (time, address, to whom)
+        self.evidence: Last[Evidence] = Last(20)
         self.told = 0
 
 

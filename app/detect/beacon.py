@@ -7,7 +7,6 @@ alone is told as low, and only with more that is odd as more: no name, a bare ad
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from app.detect.rule import Knob, Rule
 from app.detect.service_names import WEB, is_sought
 from app.model.alert import Evidence, Severity
 from app.model.layers import KIND_FIRST_OF_FLOW
-from app.stats.bounded import BoundedMap
+from app.stats.bounded import BoundedMap, Last
 
 SECOND: Final = 1_000_000_000
 KEPT: Final = 128  # beginnings of activity per service
@@ -39,9 +38,9 @@ class Series:
     __slots__ = ("count", "evidence", "flows", "judged", "new", "times", "told")
 
     def __init__(self) -> None:
-        self.times: deque[int] = deque(maxlen=KEPT)
-        self.evidence: deque[tuple[int, int]] = deque(maxlen=12)  # packet and time
-        self.flows: deque[int] = deque(maxlen=12)
+        self.times: Last[int] = Last(KEPT)
+        self.evidence: Last[tuple[int, int]] = Last(12)  # packet and time
+        self.flows: Last[int] = Last(12)
         self.count = self.new = self.judged = self.told = 0
 
 

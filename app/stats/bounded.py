@@ -10,6 +10,21 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+class Last(list[V]):
+    """The last `most` things, oldest first. A deque takes 700 bytes before it holds anything, which shows where thousands are kept."""
+
+    __slots__ = ("most",)
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def append(self, one: V) -> None:
+        if len(self) >= self.most:
+            del self[0]
+        super().append(one)
+
+
 class BoundedMap(Generic[K, V]):
     """At most `capacity` entries; for another one the entry touched longest ago goes, and `lost` counts it.
 
