@@ -24,6 +24,7 @@ class _Owner:
     client: str
     agent: int
     ts: int
+    flow_id: int
 
 
 class SessionHijack(ConversationDetector):
@@ -61,10 +62,10 @@ class SessionHijack(ConversationDetector):
             key = (server, hash((found[1].lower(), found[2])))
             owner = self._owners.get(key)
             if owner is None or (owner.client != client and fact.ts - owner.ts > self.knob("apart") * 1_000_000_000):
-                self._owners[key] = _Owner(client, about, fact.ts)
+                self._owners[key] = _Owner(client, about, fact.ts, fact.flow_id)
                 continue
             if owner.client == client:
-                owner.ts = fact.ts
+                owner.ts, owner.flow_id = fact.ts, fact.flow_id
                 continue
             if _FORWARDED.search(fact.head):
                 continue
@@ -83,6 +84,6 @@ class SessionHijack(ConversationDetector):
                 threshold=1,
                 unit="clients",
                 protocol="http",
-                flow_ids=(fact.flow_id,),
+                flow_ids=(owner.flow_id, fact.flow_id),
                 details={"server": server, "cookie": name},
             )

@@ -21,7 +21,13 @@ from app.sensor.alert_documents import alert_document
 from app.sensor.packet_store import HeldFrame, PacketStore
 from app.wire.addresses import parse_address
 
-LEAD_NS: Final = 30 * 10**9  # before the limit was passed
+LEAD_NS: Final = 30 * 10**9  # before the limit was passed, of all that an end did
+REACH_NS: Final = (
+    3600 * 10**9
+)  # … and of what is between both ends, of its flows, or like the named packets where there are no ends
+KIND: Final = ("protocol", "layers", "src_port", "dst_port")  # in which packets are alike
+NO_IP: Final = 255  # as protocol
+MAX_KINDS: Final = 8
 MAX_PACKETS: Final = 3_000
 MAX_BYTES: Final = 512 * 1024  # of one file
 SCANNED: Final = 131_072  # newest packets that are looked through for one alert
@@ -111,7 +117,7 @@ class EvidenceCutter:
 
     def _frames(self, alert: Alert) -> tuple[list[HeldFrame], bool]:
         named = {one.packet_id for one in alert.evidence}
-        choose = _chooser(alert, named)
+        choose = _Chooser(alert, named)
         ids: list[int] = []
         sizes: list[int] = []
         for records in self._windows(alert):
@@ -127,7 +133,7 @@ class EvidenceCutter:
 
     def _windows(self, alert: Alert) -> Iterator[NDArray[np.void]]:
         """Records of the store, the newest window first, back to a while before the alert."""
-        since = min([alert.first_seen, *(one.ts for one in alert.evidence)]) - LEAD_NS
+        since = _begun(alert) - REACH_NS
         scanned = 0
         for records in self._store.windows_back():
             yield records[records["ts"] >= since]
@@ -148,23 +154,44 @@ def _within_bounds(ids: list[int], sizes: list[int], named: set[int]) -> set[int
     return kept
 
 
-def _chooser(alert: Alert, named: set[int]) -> Callable[[NDArray[np.void]], NDArray[np.bool_]]:
-    """Which records belong to the alert: those named, of its flows, and between its two ends, or of the one that is an address."""
-    packet_ids = np.array(sorted(named), np.uint64)
-    flow_ids = np.array(alert.flow_ids, np.uint64)
-    ends = [end for end in (_address(alert.detection.source), _address(alert.detection.target)) if end is not None]
+def _begun(alert: Alert) -> int:
+    return min([alert.first_seen, *(one.ts for one in alert.evidence)])
 
-    def choose(records: NDArray[np.void]) -> NDArray[np.bool_]:
-        mask = np.isin(records["packet_id"], packet_ids) | np.isin(records["flow_id"], flow_ids)
-        if ends:
-            between = np.ones(len(records), np.bool_)
-            for hi, lo in ends:
+
+class _Chooser:
+    """Which records belong to an alert: those named, of its flows, and between its two ends; where one end alone is an address, what it did
+    just before; ARP like the named ARP, and where no end is an address what is between the ports of the named packets."""
+
+    def __init__(self, alert: Alert, named: set[int]) -> None:
+        self._packet_ids = np.array(sorted(named), np.uint64)
+        self._flow_ids = np.array(alert.flow_ids, np.uint64)
+        self._ends = [e for e in map(_address, (alert.detection.source, alert.detection.target)) if e is not None]
+        self._since = _begun(alert) - LEAD_NS
+        self._alike: set[tuple[int, ...]] = set()  # what was seen of the named packets so far
+
+    def __call__(self, records: NDArray[np.void]) -> NDArray[np.bool_]:
+        is_named = np.isin(records["packet_id"], self._packet_ids)
+        mask = is_named | np.isin(records["flow_id"], self._flow_ids) | self._like(records, records[is_named])
+        if self._ends:
+            between = np.ones(len(records), np.bool_) if len(self._ends) > 1 else records["ts"] >= self._since
+            for hi, lo in self._ends:
                 is_src = (records["src_hi"] == hi) & (records["src_lo"] == lo)
                 between &= is_src | ((records["dst_hi"] == hi) & (records["dst_lo"] == lo))
             mask |= between
         return np.asarray(mask)
 
-    return choose
+    def _like(self, records: NDArray[np.void], named: NDArray[np.void]) -> NDArray[np.bool_]:
+        """Those that are like the named packets, where addresses do not tell which belong to the alert."""
+        if self._ends:
+            named = named[named["protocol"] == NO_IP]
+        for kind in zip(*(named[name].tolist() for name in KIND), strict=True):
+            if len(self._alike) < MAX_KINDS:
+                self._alike.add(kind)
+        mask = np.zeros(len(records), np.bool_)
+        for kind in self._alike:
+            same = [records[name] == value for name, value in zip(KIND, kind, strict=True)]
+            mask |= np.logical_and.reduce(same)
+        return mask
 
 
 def _address(text: str | None) -> tuple[np.uint64, np.uint64] | None:

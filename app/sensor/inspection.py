@@ -74,7 +74,8 @@ class Inspection:
         self._flows: dict[int, InspectedFlow] = {}  # by flow id
         self._budget = ReassemblyBudget(REASSEMBLY_BYTES)
         self._seconds_per_tick = seconds_per_tick
-        self._deadline = float("inf")
+        self._spent = 0.0  # s of the processor in this tick, before the block that is looked at
+        self._begun = 0.0  # … and when that one began
         self.bytes_read = 0
         self.flows_passed_over = 0  # begun while there was no time or room for them
         self.flows_let_go = 0  # while they could have said more, for others
@@ -96,8 +97,7 @@ class Inspection:
 
     def next_tick(self) -> None:
         """A new allowance of time (live capture)."""
-        if self._seconds_per_tick is not None:
-            self._deadline = time.monotonic() + self._seconds_per_tick
+        self._spent = 0.0
 
     def take(
         self, data: NDArray[np.uint8], packets: NDArray[np.void], flow_ids: NDArray[np.uint64], table: FlowTable
@@ -110,6 +110,7 @@ class Inspection:
         count = self._select(data, packets, n, table.rows, self._chosen)
         if not count:
             return
+        self._begun = time.thread_time()
         chosen = self._chosen[:count]
         places = chosen[:, layout.PLACE]
         rows = packets[places]
@@ -160,6 +161,7 @@ class Inspection:
                 flow.identified = True
                 self.identified.append((slot, flow.context))
         self._skipped[0] += passed
+        self._spent += time.thread_time() - self._begun
 
     def ended(self, flow_id: int, ts: int) -> None:
         """The flow table has ended a flow: what its inspector still holds is told."""
@@ -231,7 +233,9 @@ class Inspection:
         return limit >= 0 and (end - limit - 1) & 0xFFFFFFFF >= 1 << 31
 
     def _begin_allowed(self) -> bool:
-        return time.monotonic() < self._deadline
+        """Work is what counts: a flow that begins late in a tick has the same chance, and other programs take nothing of the allowance."""
+        allowed = self._seconds_per_tick
+        return allowed is None or self._spent + time.thread_time() - self._begun < allowed
 
     def _let_go(self, ts: int) -> None:
         """Make room: the flow begun first has mostly shown what it is; what its inspector holds is told."""

@@ -70,6 +70,35 @@ def test_the_file_raises_the_alert_again(tmp_path):
     assert said.stdout.strip().endswith("raised again, identical")
 
 
+def starvation(path, requests=230):
+    """DHCP discovers of ever new clients over six seconds: no end of this alert is an address, and an alert names ten packets."""
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for number in range(requests):
+            mac = b"\x02\x11" + number.to_bytes(4, "big")
+            bootp = struct.pack(">BBBBIHH", 1, 1, 6, 0, number, 0, 0x8000) + bytes(16) + mac + bytes(10 + 64 + 128)
+            bootp += b"\x63\x82\x53\x63\x35\x01\x01\xff" + bytes(60)
+            udp = struct.pack(">HHHH", 68, 67, 8 + len(bootp), 0) + bootp
+            ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + bytes(4) + b"\xff" * 4
+            frame = b"\xff" * 6 + mac + b"\x08\x00" + ip + udp
+            time = (1_700_000_000 + number // 40, number % 40 * 20_000)
+            file.write(struct.pack("<IIII", *time, len(frame), len(frame)) + frame)
+    return path
+
+
+def test_what_is_like_the_named_packets_is_kept_where_there_are_no_ends(tmp_path):
+    alerts, files = cut(starvation(tmp_path / "dhcp.pcap"))
+    one = next(alert for alert in alerts if alert.detection.rule == "dhcp_flood")
+    assert (one.detection.source, one.detection.target) == (None, None)
+    entry = files[one.id]
+    assert entry["packets"] > len(one.evidence)
+    file = tmp_path / "evidence.pcapng"
+    file.write_bytes(entry["file"])
+    found = reproduce(str(file))
+    assert found["reproduced"]
+    assert found["alert"]["id"] == one.id
+
+
 def test_half_of_the_packets_do_not(tmp_path):
     alerts, _ = cut(arp_sweep(tmp_path / "sweep.pcap"))
     comment = json.dumps(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 from scapy.layers.dns import DNS, DNSQR, DNSRR
@@ -13,7 +14,7 @@ from app.dpi.facts import CleartextLogin, DnsTransaction, HttpTransaction, TlsCl
 from app.dpi.inspector import DONE, MORE
 from app.sensor.fact_documents import dns_document, http_document
 from app.sensor.findings import Findings
-from app.sensor.insight import Insight
+from app.sensor.insight import LIVE_SECONDS_PER_TICK, Insight
 from app.sensor.inspection import Inspection
 from app.sensor.pipeline import Pipeline
 from tests.frames import block
@@ -200,6 +201,17 @@ def test_without_time_flows_are_passed_over_and_counted():
     inspection = with_inspector(lambda: Eager([]), Connection().say(0, b"data").frames, seconds_per_tick=-1.0)
     assert inspection.flows_passed_over == 1
     assert (inspection.active, inspection.bytes_read) == (0, 0)
+
+
+def test_a_flow_that_begins_late_in_a_tick_is_looked_at_as_well():
+    """The allowance of live capture is of work, not of the clock."""
+    insight = Insight(patient=False, limit=10)
+    pipeline = Pipeline(64, insight=insight)
+    time.sleep(LIVE_SECONDS_PER_TICK + 0.05)
+    pipeline.feed(block(Connection().say(0, REQUEST).frames))
+    assert insight.inspection is not None
+    assert insight.inspection.flows_passed_over == 0
+    assert insight.inspection.bytes_read >= len(REQUEST)
 
 
 def test_a_row_that_is_used_again_within_a_block():
