@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
 from app.api.context import house, json_object, only_arguments
+from app.concurrency import run_blocking
+from app.host.own_processes import own_processes
 from app.model.fields import (
     ALERT_FIELDS,
     CARD_FIELDS,
@@ -21,6 +24,7 @@ from app.model.fields import (
     explanation,
 )
 from app.security.caller import caller_name
+from app.services.about import about
 from app.services.query_errors import BadRequest
 from app.services.settings_view import settings_view
 
@@ -73,6 +77,14 @@ def settings() -> Response:
         "MEASURE_LATENCY": probes["latency"],
     }
     return jsonify(settings_view(services.settings, statuses))
+
+
+@blueprint.get("/api/about")
+def made_of() -> Response:
+    """Packages and files of others with versions and licences, and what each process of this program takes."""
+    only_arguments()
+    found = run_blocking(own_processes, os.getpid(), house().mirror.sensor.pid)
+    return jsonify({**run_blocking(about), "processes": found})
 
 
 @blueprint.get("/api/legal")

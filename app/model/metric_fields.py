@@ -183,4 +183,17 @@ METRIC_FIELDS: Final[tuple[Field, ...]] = (
         unit="packets",
     ),
     _f("traffic", "integer", "Traffic", "Frame bytes on the wire, both directions.", unit="bytes"),
+    _f(
+        "flows_not_shown",
+        "integer",
+        "Flows not shown to detectors",
+        "Flows that detectors did not see: too many changed at once.",
+    ),
+    _f(
+        "state_lost",
+        "integer",
+        "Detectors' memory lost",
+        "Entries that detectors forgot early because a table of theirs was full.",
+    ),
+    _f("licence", "text", "Licence", "Licence of a package or file as it states it itself."),
 )

@@ -25,6 +25,8 @@ SECTIONS = {
     "packets": "p",
     "interfaces": "i",
     "captures": "f",
+    "settings": "s",
+    "help": "l",
 }
 IN_BAR = ("overview", "connections", "alerts", "hosts")
 

@@ -31,6 +31,8 @@ const SECTIONS = [
   { name: "packets", group: "what", key: "p", load: async () => (await import("./views/packets.js")).PacketsView },
   { name: "interfaces", group: "system", key: "i", load: async () => (await import("./views/interfaces.js")).InterfacesView },
   { name: "captures", group: "system", key: "f", load: async () => (await import("./views/captures.js")).CapturesView },
+  { name: "settings", group: "system", key: "s", load: async () => (await import("./views/settings.js")).SettingsView },
+  { name: "help", group: "system", key: "l", load: async () => (await import("./views/help.js")).HelpView },
 ];
 
 const views = new Map();
@@ -102,7 +104,7 @@ async function show({ name, parameters }) {
   if (!views.has(section)) {
     try {
       const View = await section.load();
-      if (!views.has(section)) views.set(section, new View({ capture: (names) => bar.picker.choose(names), startOn: (names) => bar.start(names) }));
+      if (!views.has(section)) views.set(section, new View({ capture: (names) => bar.picker.choose(names), startOn: (names) => bar.start(names), sections: SECTIONS }));
     } catch (error) {
       console.error(error);
       toast(t("error.page", { view: t(`nav.${section.name}`) }), "error");

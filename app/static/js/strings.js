@@ -13,6 +13,7 @@ import entropy from "./strings/en_entropy.js";
 import overview from "./strings/en_overview.js";
 import places from "./strings/en_places.js";
 import process from "./strings/en_process.js";
+import settings from "./strings/en_settings.js";
 import shell from "./strings/en_shell.js";
 
 // One section a line; order means nothing.
@@ -28,6 +29,7 @@ const en = {
   ...overview,
   ...places,
   ...process,
+  ...settings,
 };
 
 const languages = { en };

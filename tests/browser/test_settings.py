@@ -1,0 +1,38 @@
+"""Settings & health, and help: what is on, what was lost, what it is made of; everything explained can be found."""
+
+from __future__ import annotations
+
+import requests
+from playwright.sync_api import expect
+
+from .test_accessibility import violations
+
+
+def test_health_losses_settings_and_licences(server, page):
+    page.goto(f"{server.url}#/settings")
+    view = page.locator("#settings")
+    expect(view).to_contain_text("HISTORY is 0")
+    expect(view).to_contain_text("ALERT_WEBHOOK")
+    expect(view.locator("li", has_text="kernel drops").locator(".number")).to_have_text("3")
+    for setting in requests.get(f"{server.url}api/settings", timeout=5).json():
+        expect(view.locator("td.mono", has_text=setting["name"]).first).to_be_visible()
+    expect(view.locator("tr", has_text="uPlot.esm.js")).to_contain_text("MIT")
+    expect(view.get_by_role("link", name="IP Geolocation by DB-IP")).to_have_attribute("href", "https://db-ip.com/")
+    expect(view.locator("tr", has_text="web").first).to_contain_text("MB")
+    assert violations(page) == []
+
+
+def test_help_is_searched(server, page):
+    page.goto(f"{server.url}#/help")
+    view = page.locator("#help")
+    metrics = requests.get(f"{server.url}api/help", timeout=5).json()
+    expect(view.locator(".help-list dt code", has_text="kernel_drops")).to_have_count(1)
+    assert view.locator("section:last-of-type .help-list dt").count() == len(metrics)
+    assert view.locator("details").count() == len(requests.get(f"{server.url}api/rules", timeout=5).json())
+    assert violations(page) == []
+    page.keyboard.press("/")
+    page.keyboard.type("arp spoof")
+    expect(view.locator("details").first).to_be_visible()
+    assert view.locator("details").count() < 10
+    page.locator("#help-search").fill("zzzzz")
+    expect(view).to_contain_text("Nothing here has these words")
