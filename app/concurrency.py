@@ -26,6 +26,8 @@ MAX_CONNECTIONS: Final = 512  # served at once; more wait in the kernel's backlo
 IDLE_SECONDS: Final = 120  # a keep-alive connection without a request is closed; also ends half-sent requests
 
 _RESOLVING: Final = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex", "getnameinfo")
+# Imported where they are installed, by eventlet and by Socket.IO's client, and used by nothing here: 10 MB.
+_UNUSED: Final = ("OpenSSL", "requests")
 
 _log = logging.getLogger(__name__)
 _mode: str = "threading"
@@ -45,6 +47,8 @@ def patch(mode: str = "eventlet") -> None:
             warnings.simplefilter("ignore")
             # eventlet's own resolver costs 20 MB and knows less than the system's (nsswitch, mDNS); names are asked for in threads instead.
             os.environ["EVENTLET_NO_GREENDNS"] = "yes"
+            for name in _UNUSED:
+                sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # says: there is none
             import eventlet
 
             eventlet.monkey_patch()
