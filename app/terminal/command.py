@@ -10,7 +10,7 @@ import os
 import sys
 
 from app import kernel_cache
-from app.capture.opening import ANY, Opened, Stop, interface_names, open_sockets, remedy
+from app.capture.opening import ANY, Opened, Stop, check_filter, interface_names, open_sockets, remedy
 from app.host.default_interface import default_interface
 from app.model.errors import CaptureError, NetglassError
 from app.terminal.dialogue import ask_plan
@@ -32,12 +32,19 @@ def run(args: argparse.Namespace) -> int:
         with Stop() as stop:
             return _watch(plan, stop)
     except NetglassError as error:
-        print(f"netglass: {error}{remedy(error)}", file=sys.stderr)
+        print(f"netglass: {_words(error, plan)}{remedy(error)}", file=sys.stderr)
     except ModuleNotFoundError as error:
         if error.name != "scapy":
             raise
         print("netglass: scapy is missing, which captures on this system; make run installs it", file=sys.stderr)
     return 1
+
+
+def _words(error: NetglassError, plan: Plan) -> str:
+    """What is wrong; of a filter also where."""
+    if getattr(error, "code", "") == "bad_filter" and sys.platform == "linux":
+        return f"the filter {plan.bpf_filter!r}: {check_filter(plan.interfaces or ('lo',), plan.bpf_filter) or error}"
+    return str(error)
 
 
 def _plan(args: argparse.Namespace) -> Plan:

@@ -24,6 +24,7 @@ _RING_BYTES: Final = 64 << 20
 _POLL_MS: Final = 100
 _READ_SECONDS: Final = 0.1  # of packets, before the clock is looked at again
 SILENCE_SECONDS: Final = 10.0
+DRAIN_SECONDS: Final = 3.0
 
 
 def open_source(plan: Plan, opened: Sequence[Opened]) -> Source:
@@ -60,6 +61,7 @@ class Session:
         print(f"Watching {self._plan.where}. Ctrl+C ends it.", file=sys.stderr, flush=True)
         try:
             self._watch()
+            self._drain()
             self._pipeline.close_tick()
             self._pipeline.finish()
             self._say_final()
@@ -86,6 +88,18 @@ class Session:
             self._say_live()
             if descriptor is not None:
                 self._warn_of_silence()
+
+    def _drain(self) -> None:
+        """Let nothing more in, and count what the kernel still holds."""
+        refuse = getattr(self._source, "refuse_more", None)
+        if refuse is None or self._left() == 0:
+            return
+        refuse()
+        until = time.monotonic() + DRAIN_SECONDS
+        time.sleep(0.15)  # longer than the kernel keeps a half-filled block
+        while time.monotonic() < until and (block := self._source.read()) is not None:
+            self._pipeline.feed(block)
+            self._source.release(block)
 
     def _read(self) -> None:
         """What is there, for a moment at most."""

@@ -24,7 +24,7 @@ def monitor(*arguments, **options):
     [
         (["-r", "nothing.pcap"], 1, "nothing.pcap: there is no such file"),
         (["-r", __file__], 1, "pcap and pcapng are allowed"),
-        (["-r", FTP, "-f", "tcp porx"], 1, "syntax error"),
+        (["-r", FTP, "-f", "tcp porx"], 1, "syntax error (at column 5: porx)"),
         (["-r", FTP, "-i", "lo"], 2, "one of them"),
         (["-i", "lo", "-f", "tcp", "--preset", "dns"], 2, "one of them"),
         (["-i", "lo,any"], 2, "any alone"),
