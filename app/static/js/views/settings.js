@@ -85,7 +85,7 @@ function states({ settings, stats, alerts, history, capture, attribution }) {
   const { detection, evidence, outputs } = alerts;
   const failed = Object.keys(detection?.failures ?? {});
   const off = detection?.switched_off ?? [];
-  const whyNot = Object.entries(attribution.why_not ?? {}).map(([name, why]) => t("settings.notUsed", { name, why }));
+  const whyNot = Object.entries(attribution.why_not ?? {}).map(([name, why]) => name === "all" ? why : t("settings.notUsed", { name, why }));
   return [
     state(t("settings.capture"), capture.state === "failed" ? "trouble" : running ? "yes" : "no", joined(capture.state, capture.backend, capture.message, capture.can_capture ? null : capture.why_not)),
     state(t("settings.sensor"), sensor?.state === "connected" ? "yes" : "trouble", joined(sensor?.state, t("settings.sensorText", { n: sensor?.restarts ?? 0 }), sensor?.message)),
