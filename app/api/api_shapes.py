@@ -9,7 +9,7 @@ from typing import Any, Final
 from app.export.schemas import SCHEMA_NAMES
 from app.model.alert_fields import ALERT_FIELDS
 from app.model.field import Field
-from app.model.fields import CONNECTION_FIELDS, PACKET_FIELDS
+from app.model.fields import CONNECTION_FIELDS, LATENCY_FIELDS, PACKET_FIELDS
 from app.services.export_sources import DATASETS, fact_fields
 from app.services.history_summary import STEPS
 from app.services.timeseries import METRIC_NAMES
@@ -87,6 +87,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Connection": of_fields(CONNECTION_FIELDS, "A connection"),
     "Packet": of_fields(PACKET_FIELDS, "A packet"),
     "Alert": of_fields(ALERT_FIELDS, "An alert"),
+    "Latency": of_fields(LATENCY_FIELDS, "Latency and loss of a host, network or interface"),
     **{
         title: of_fields(fact_fields(kind), title)
         for kind, title in (("dns", "DnsQuery"), ("tls", "TlsHello"), ("http", "HttpRequest"), ("logins", "Login"))
@@ -163,6 +164,11 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ),
     ("GET", "/api/pie_data"): Operation(
         ("by",), listed("Share"), narrowed={"by": {"enum": ["app", "process", "protocol", "country", "host", "port"]}}
+    ),
+    ("GET", "/api/latency"): Operation(
+        ("by", "limit", "offset", "sort", "q"),
+        listed("Latency"),
+        narrowed={"by": {"enum": ["host", "network", "interface"]}, "limit": {"maximum": 2_000}, "offset": {"maximum": 1_000_000}},
     ),
     ("GET", "/api/interfaces"): Operation(response=holding("interfaces", "total_data_usage_gb")),
     ("GET", "/api/capture"): Operation(response=holding("state", "source", "interfaces")),

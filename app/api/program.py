@@ -19,6 +19,7 @@ from app.model.fields import (
     FACT_FIELDS,
     FLOW_FIELDS,
     HOST_FIELDS,
+    LATENCY_FIELDS,
     METRIC_FIELDS,
     PACKET_FIELDS,
     explanation,
@@ -44,6 +45,7 @@ def explanations() -> Response:
     """An explanation of every metric shown anywhere."""
     only_arguments()
     fields = (
+        *LATENCY_FIELDS,
         *CARD_FIELDS,
         *HOST_FIELDS,
         *ALERT_FIELDS,

@@ -51,6 +51,10 @@ RETRANSMISSIONS: Final = 12
 OUT_OF_ORDER: Final = 14
 INTERFACE: Final = 16
 HISTORY: Final = 17  # 24 letters
+TIMED: Final = (
+    20  # per direction: end of the segment that is timed, or of what was sent before a retransmission | its time << 32
+)
+ROUND_TRIP: Final = 22  # per direction, of its segments: smoothed | smallest << 32, 0 = not measured
 TCP_COLUMNS: Final = 24
 
 # Bits of MARKS
@@ -59,6 +63,9 @@ ACK_KNOWN: Final = 1 << 33
 KEEP_ALIVE: Final = 1 << 34  # the last segment of this direction was a keep-alive
 PROBE: Final = 1 << 35  # … a zero-window probe
 RTT_OPEN: Final = 1 << 36  # this direction sent a SYN whose handshake is not complete
+IN_TIMING: Final = 1 << 37  # a segment of this direction is timed
+RECOVERING: Final = 1 << 38  # … was sent again, and not all that was sent before is acknowledged
+ROUND_TRIP_UNIT_NS: Final = 100
 
 # rolled[slot, …]: what the roll-ups have already counted
 ROLLED_COLUMNS: Final = 4  # packets a, b, bytes a, b

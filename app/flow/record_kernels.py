@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import int64, njit, uint64
+from numba import int64, njit
 
 from app.flow import layout as at
 from app.model.layers import CONN_STATES
@@ -30,7 +30,8 @@ SYN, SYN_ACK, ACKED, DATA, FIN, RST = (
     at.SEEN_FIN,
     at.SEEN_RST,
 )
-CARRIER = at.CARRIER
+CARRIER, ROUND_TRIP = at.CARRIER, at.ROUND_TRIP
+IN_MS = at.ROUND_TRIP_UNIT_NS / 1e6
 SEEN_SHIFT, FLAGS_SHIFT, ORIGINATOR_B, ORIGINATOR_CERTAIN = (
     at.SEEN_SHIFT,
     at.FLAGS_SHIFT,
@@ -103,13 +104,16 @@ def write_record(rows, tcp, r, ended, f):
     one_way = (key >> 15) & 1
     f.kind = (1 if state & ORIGINATOR_CERTAIN else 0) | (2 if state & CARRIER else 0) | one_way << 2
     f.src_entropy, f.dst_entropy = np.nan, np.nan
-    f.reserved = uint64(0)
+    f.src_rtt_ms, f.dst_rtt_ms, f.src_rtt_min_ms, f.dst_rtt_min_ms = 0.0, 0.0, 0.0, 0.0
     orig, resp = (state >> (SEEN_SHIFT * o)) & 0xFF, (state >> (SEEN_SHIFT * p)) & 0xFF
     if key & 0xFF == 6:
         f.rtt_ns = tcp[r, RTT]
         f.src_retransmissions, f.dst_retransmissions = tcp[r, RETRANSMISSIONS + o], tcp[r, RETRANSMISSIONS + p]
         f.src_out_of_order, f.dst_out_of_order = tcp[r, OUT_OF_ORDER + o], tcp[r, OUT_OF_ORDER + p]
         f.conn_state = tcp_state(orig, resp)
+        there, back = tcp[r, ROUND_TRIP + o], tcp[r, ROUND_TRIP + p]
+        f.src_rtt_ms, f.src_rtt_min_ms = (there & 0xFFFFFFFF) * IN_MS, (there >> 32 & 0xFFFFFFFF) * IN_MS
+        f.dst_rtt_ms, f.dst_rtt_min_ms = (back & 0xFFFFFFFF) * IN_MS, (back >> 32 & 0xFFFFFFFF) * IN_MS
     else:
         f.rtt_ns = int64(-1)
         f.src_retransmissions, f.dst_retransmissions, f.src_out_of_order, f.dst_out_of_order = 0, 0, 0, 0

@@ -1,4 +1,4 @@
-"""TCP of one packet against its flow: retransmission and order, handshake RTT.
+"""TCP of one packet against its flow: retransmission and order, handshake RTT, round trips of what is sent.
 
 What counts as retransmission follows Wireshark's sequence analysis (its documented conditions: keep-alive, spurious, fast,
 out-of-order within the handshake RTT or 3 ms, else retransmission), so that the numbers can be compared. Sequence numbers are
@@ -10,6 +10,7 @@ from __future__ import annotations
 from numba import int32, int64, njit
 
 from app.flow import layout as at
+from app.flow.round_trip_kernels import growing_ack, time_segment
 from app.wire import codes
 from app.wire.load_kernels import peek, poke
 
@@ -22,6 +23,7 @@ NEXT_KNOWN, ACK_KNOWN, KEEP_ALIVE, PROBE, RTT_OPEN = (
     at.PROBE,
     at.RTT_OPEN,
 )
+TIMED, IN_TIMING, RECOVERING = at.TIMED, at.IN_TIMING, at.RECOVERING
 RETRANSMITTED, UNORDERED = codes.KIND_RETRANSMISSION, codes.KIND_OUT_OF_ORDER
 
 TCP_COLUMNS = at.TCP_COLUMNS
@@ -93,7 +95,7 @@ def tcp_segment(tcp, r, d, ts, seq, ack, window, flags, length):
     old = peek(tcp, base + MARKS)
     sequence = peek(tcp, base + SEQUENCE)
     expected, last_ack = sequence & 0xFFFFFFFF, sequence >> 32 & 0xFFFFFFFF
-    new = old & (RTT_OPEN | ACK_KNOWN) | NEXT_KNOWN | window
+    new = old & (RTT_OPEN | ACK_KNOWN | IN_TIMING | RECOVERING) | NEXT_KNOWN | window
     after = (seq + consumed) & 0xFFFFFFFF
     if old & NEXT_KNOWN:
         if seq != expected or length <= 1:
@@ -118,16 +120,24 @@ def tcp_segment(tcp, r, d, ts, seq, ack, window, flags, length):
                 new |= count << 16
             if seq != expected and consumed > 0 and new & KEEP_ALIVE == 0:
                 kind = int64(judge(tcp[r], d, ts, seq, length, consumed))
+                if kind:
+                    new = new & ~IN_TIMING | RECOVERING
+                    poke(tcp, base + TIMED, expected)
         elif ack == last_ack:
             new |= old & 0xFFFF0000
         if distance(after, expected) > 0 and new & PROBE == 0:
             poke(tcp, base + NEXT_TIME, ts)
+            if new & (IN_TIMING | RECOVERING) == 0 and peek(tcp, other + SEQUENCE) >> 32 & 0xFFFFFFFF != expected:
+                time_segment(tcp, base, ts, after)
+                new |= IN_TIMING
         else:
             after = expected
     else:
         poke(tcp, base + BASE, seq)
         poke(tcp, base + NEXT_TIME, ts)
     if flags & 16:
+        if ack != last_ack and (distance(ack, last_ack) > 0 or old & ACK_KNOWN == 0):
+            growing_ack(tcp, other, ts, ack)
         new |= ACK_KNOWN
         last_ack = ack
     poke(tcp, base + MARKS, new)

@@ -60,7 +60,7 @@ PACKET: Final[Layout] = (
     ("flow", "<i4"),  # row in the flow table, -1 where the packet belongs to none; filled in by the flow stage
 )
 
-# One flow as it leaves the sensor: src is the originator. 192 bytes.
+# One flow as it leaves the sensor: src is the originator. 200 bytes.
 FLOW: Final[Layout] = (
     ("flow_id", "<u8"),  # unique in one run of the sensor, increasing; 0 is never used
     ("src_hi", "<u8"),
@@ -100,7 +100,11 @@ FLOW: Final[Layout] = (
     ("history", "S24"),  # Zeek's letters, NUL-padded; longer histories are cut
     ("src_entropy", "<f4"),  # bits per byte; NaN = not measured
     ("dst_entropy", "<f4"),
-    ("reserved", "<u8"),
+    # from a segment of this end, as it passes here, to its acknowledgement; 0 = not measured
+    ("src_rtt_ms", "<f4"),  # smoothed
+    ("dst_rtt_ms", "<f4"),
+    ("src_rtt_min_ms", "<f4"),
+    ("dst_rtt_min_ms", "<f4"),
 )
 
 # One packet of the live list, with the first payload bytes. 168 bytes.

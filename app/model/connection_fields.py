@@ -193,6 +193,21 @@ CONNECTION_FIELDS: Final[tuple[Field, ...]] = (
         live=True,
     ),
     _f(
+        "rtt_ms",
+        "number",
+        "Ongoing round trip",
+        "From data of the local end, as it passes here, to the acknowledgement of the remote end: smoothed over the connection (RFC 6298), segments "
+        "sent again left out. Null where no data was acknowledged, and for other protocols than TCP.",
+        unit="ms",
+    ),
+    _f(
+        "rtt_min_ms",
+        "number",
+        "Smallest round trip",
+        "The smallest ongoing round trip so far: the way itself, with least waiting. Null as the ongoing round trip.",
+        unit="ms",
+    ),
+    _f(
         "packet_loss_percent",
         "number",
         "Packet loss",

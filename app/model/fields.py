@@ -16,6 +16,7 @@ from app.model.fact_fields import FACT_FIELDS
 from app.model.field import Field
 from app.model.flow_fields import FLOW_FIELDS
 from app.model.host_fields import HOST_FIELDS
+from app.model.latency_fields import LATENCY_FIELDS
 from app.model.metric_fields import METRIC_FIELDS
 from app.model.packet_fields import PACKET_FIELDS
 
@@ -28,6 +29,7 @@ __all__ = [
     "FACT_FIELDS",
     "FLOW_FIELDS",
     "HOST_FIELDS",
+    "LATENCY_FIELDS",
     "LIVE_COLUMNS",
     "METRICS",
     "METRIC_FIELDS",

@@ -119,7 +119,7 @@ def _flow_rows() -> list[_Row]:
         _number("duration", "first to last packet", ['("end" - "start")'], SECONDS),
         _time("start", "time of the first packet", '"start"', ("time_of_detection",)),
         _time("end", "time of the last packet", '"end"', ("time", "last", "last_seen")),
-        _number("rtt_ms", "handshake round trip", ["rtt_ns"], MILLISECONDS, ("rtt", "latency_ms"), missing=-1),
+        _number("latency_ms", "handshake round trip", ["rtt_ns"], MILLISECONDS, ("latency",), missing=-1),
         _codes("state", "Zeek's conn_state", states, ["conn_state"], ("conn_state",)),
         _text("history", "Zeek's history letters"),
         _codes("session_status", "active or closed", {"active": (0,), "open": (0,), "closed": (1,), "ended": (1,)},

@@ -152,10 +152,10 @@ def _flow_columns() -> list[Field]:
         Field("start", (TimeFacet(columns("start")),), "time of the first packet"),
         Field("end", (TimeFacet(columns("end")),), "time of the last packet", ("time", "last")),
         Field(
-            "rtt_ms",
+            "latency_ms",
             (NumberFacet(columns("rtt_ns"), MILLISECONDS, missing=-1),),
             "handshake round trip",
-            ("rtt", "latency_ms"),
+            ("latency",),
         ),
         Field("state", (EnumFacet(columns("conn_state"), _codes(CONN_STATES)),), "Zeek's conn_state", ("conn_state",)),
         Field("history", (TextFacet(columns("history")),), "Zeek's history letters"),

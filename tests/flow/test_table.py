@@ -358,7 +358,7 @@ def test_counts_equal_those_of_a_simple_table(rows, capacity):
                 counted[k][0] += int(n)
                 counted[k][1] += int(size)
     assert counted == expected
-    assert FLOW_DTYPE.itemsize == 192
+    assert FLOW_DTYPE.itemsize == 200
 
 
 @settings(max_examples=50, deadline=None)

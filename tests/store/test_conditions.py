@@ -70,7 +70,7 @@ TERMS = (
     "ip:2001:db8::..2001:db8:0:1::3", "port:443", "port:>=40000", "src_port:33000..34000", "port:53,443", "dport:*", "protocol:udp",
     "protocol:ic*", "protocol:132", "service:dns", "service:http*", "vlan:*", "vlan:2", "bytes:>1M", "bytes:..500k", "src_bytes:>2.5M",
     "packets:>1k", "payload:0", "retransmissions:>=3", "duration:>5s", "duration:1s..4s", "start:>=2025-10-09T08:54:00.2Z", "end:-1h",
-    "start:-5m", "start:2025-10-09", "end:<-3599s", "rtt_ms:>20", "rtt_ms:*", "rtt:10", "state:SF,S1", "state:S*", "status:closed",
+    "start:-5m", "start:2025-10-09", "end:<-3599s", "latency_ms:>20", "latency_ms:*", "latency:10", "state:SF,S1", "state:S*", "status:closed",
     "active:yes", "ending:idle", "ending:*", "flags:syn", "flags:syn+ack", "flags:=syn", "flags:none", "src_flags:SA", "entropy:>7",
     "entropy:*", "entropy:<2", "ip_version:6", "tunnel:0", "depth:>1", "flow_id:1..20", "bytes:>99999999999999999999999",
     "port:<1", "vlan:>-5", "-vlan:1",

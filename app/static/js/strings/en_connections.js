@@ -115,6 +115,8 @@ export default {
   "field.last_seen": "Last packet",
   "field.end_time": "Ended",
   "field.latency_ms": "Round trip",
+  "field.rtt_ms": "Ongoing round trip",
+  "field.rtt_min_ms": "Smallest round trip",
   "field.asn": "AS number",
   "field.organization": "Organisation",
   "field.vlan": "VLAN",

@@ -74,13 +74,13 @@ export const GROUPS = [
   ["who", ["app_name", "pid", "hostname", "hostname_source", "server_name", "server_name_source", "is_anonymous"]],
   ["what", ["application", "category", "application_source", "protocol", "detailed_protocol", "service", "direction", "status", "tls_version", "alpn", "ja3", "ja4", "conn_state", "history", "session_status", "end_reason"]],
   ["traffic", ["bytes_sent", "bytes_recv", "packets_sent", "packets_recv", "packet_loss_percent", "reconnect_count", "entropy_sent", "entropy_recv"]],
-  ["timing", ["time_of_detection", "last_seen", "end_time", "duration", "latency_ms"]],
+  ["timing", ["time_of_detection", "last_seen", "end_time", "duration", "latency_ms", "rtt_ms", "rtt_min_ms"]],
   ["where", ["remote_address", "local_address", "country", "country_name", "city", "asn", "organization", "scope", "remote_mac", "vendor", "interface", "vlan", "tunnel_depth"]],
 ];
 
 const SHAPES = {
   bytes_sent: format.bytes, bytes_recv: format.bytes, packets_sent: format.count, packets_recv: format.count, reconnect_count: format.count,
-  time_of_detection: format.dateTime, last_seen: format.dateTime, end_time: format.dateTime, duration: format.span, latency_ms: format.milliseconds,
+  time_of_detection: format.dateTime, last_seen: format.dateTime, end_time: format.dateTime, duration: format.span, latency_ms: format.milliseconds, rtt_ms: format.milliseconds, rtt_min_ms: format.milliseconds,
   packet_loss_percent: (value) => format.percent(value / 100, 2), cpu_percent: (value) => format.percent(value / 100), memory_percent: (value) => format.percent(value / 100),
   entropy_sent: (value) => format.decimal(value, 2), entropy_recv: (value) => format.decimal(value, 2),
 };

@@ -7,6 +7,7 @@ import { empty } from "../parts/empty.js";
 import { namesOf } from "../parts/interface_picker.js";
 import { Spark } from "../parts/spark.js";
 import { t } from "../strings.js";
+import { InterfaceLatency } from "./interface_latency.js";
 
 export class InterfacesView {
   #cards = new Map();
@@ -17,19 +18,22 @@ export class InterfacesView {
       capture(names);
       if (session.capture.value?.state !== "running") startOn(names);
     };
+    this.latency = new InterfaceLatency();
     this.cards = h("div.cards");
-    this.element = h("div.view", { id: "interfaces" }, h("div.view-head", {}, h("h1", {}, t("interfaces.title"))), this.cards);
+    this.element = h("div.view", { id: "interfaces" }, h("div.view-head", {}, h("h1", {}, t("interfaces.title"))), this.cards, this.latency.element);
     this.draw = framed(() => this.#draw());
   }
 
   show() {
     for (const stop of this.#stop) stop();
     this.#stop = [session.interfaces.watch(this.draw), session.capture.watch(this.draw)];
+    this.latency.show();
   }
 
   hide() {
     for (const stop of this.#stop) stop();
     this.#stop = [];
+    this.latency.hide();
   }
 
   #draw() {

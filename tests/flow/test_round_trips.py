@@ -1,0 +1,116 @@
+"""Ongoing round trips: which acknowledgements count, what a retransmission spoils, and the same values as tshark over real captures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from app.flow import layout
+from app.flow.table import FlowTable
+from app.wire.decode import Decoder
+from tests.dpi.capture_flows import CAPTURES, open_file
+from tests.flow.test_table import ACK, HANDSHAKE, back, only, packet
+
+GOLDEN = Path(__file__).with_name("round_trips_golden.json")
+
+
+def data(seq: int, at: float, length: int = 10, ack: int = 500):
+    return packet(flags=ACK, seq=seq, ack=ack, length=length, at=at)
+
+
+def answer(ack: int, at: float, seq: int = 500):
+    return back(flags=ACK, seq=seq, ack=ack, at=at)
+
+
+def test_the_handshake_is_the_first_round_trip():
+    row = only(*HANDSHAKE)
+    assert row["src_rtt_ms"] == row["src_rtt_min_ms"] == pytest.approx(10)
+    assert row["dst_rtt_ms"] == row["dst_rtt_min_ms"] == pytest.approx(15)
+
+
+def test_it_is_smoothed_and_the_smallest_is_kept():
+    row = only(*HANDSHAKE, data(100, 1.0), answer(110, 1.018), data(110, 2.0), answer(120, 2.002))
+    assert row["src_rtt_min_ms"] == pytest.approx(2)
+    assert row["src_rtt_ms"] == pytest.approx((10 * 7 / 8 + 18 / 8) * 7 / 8 + 2 / 8, abs=0.001)
+
+
+def test_no_acknowledgement_no_value():
+    row = only(data(100, 0.0), data(110, 0.1))
+    assert (row["src_rtt_ms"], row["src_rtt_min_ms"], row["dst_rtt_ms"]) == (0, 0, 0)
+
+
+def test_what_was_sent_again_does_not_count():
+    row = only(*HANDSHAKE, data(100, 1.0), data(100, 2.0), answer(110, 2.001), answer(110, 2.002))
+    assert row["src_retransmissions"] == 1
+    assert row["src_rtt_ms"] == row["src_rtt_min_ms"] == pytest.approx(10)
+
+
+def test_what_waits_behind_a_gap_does_not_count_and_later_data_does():
+    row = only(
+        *HANDSHAKE,
+        data(100, 1.0),
+        data(110, 1.001),
+        data(120, 1.002),
+        data(100, 1.5),
+        answer(110, 1.501),  # not yet all that was sent before
+        answer(130, 1.502),
+        data(130, 2.0),
+        answer(140, 2.010),
+    )
+    assert row["src_rtt_ms"] == row["src_rtt_min_ms"] == pytest.approx(10, abs=0.001)
+
+
+def test_one_segment_is_timed_while_others_are_on_their_way():
+    stream = [data(100 + 10 * k, 1 + 0.001 * k) for k in range(20)]
+    row = only(*HANDSHAKE, *stream, answer(120, 1.031))  # 110..120 was sent at 1.001
+    assert row["src_rtt_ms"] == pytest.approx(10 * 7 / 8 + 30 / 8, abs=0.001)
+
+
+def test_a_late_acknowledgement_of_several_counts_from_the_last():
+    row = only(*HANDSHAKE, data(100, 1.0), data(110, 1.100), data(120, 1.101), answer(130, 1.111))
+    assert row["src_rtt_ms"] == pytest.approx(10, abs=0.001)
+
+
+def test_sequence_numbers_may_wrap():
+    first = 0xFFFFFFFA
+    row = only(packet(flags=ACK, seq=first, ack=500, length=10, at=0), answer(4, 0.02))
+    assert row["src_rtt_ms"] == pytest.approx(20)
+
+
+def test_a_clock_that_runs_backwards_gives_nothing():
+    row = only(data(100, 1.0), answer(110, 0.5))
+    assert row["src_rtt_ms"] == 0
+
+
+def samples(name: str) -> dict[int, list[float]]:
+    """Our samples in ms by flow: the round trip is set back before each packet, so that each sample stands alone."""
+    decoder, table = Decoder(), FlowTable(4096, lambda records, rolled: None)
+    source = open_file(str(CAPTURES / name))
+    found: dict[int, list[float]] = {}
+    while not source.finished:
+        block = source.read()
+        if block is None:
+            continue
+        packets = decoder.decode(block.data, block.frames)
+        for i in range(len(packets)):
+            flow_ids, _ = table.update(packets[i : i + 1])
+            row = int(packets["flow"][i])
+            if row < 0 or packets["protocol"][i] != 6:
+                continue
+            for place in (layout.ROUND_TRIP, layout.ROUND_TRIP + 1):
+                if value := int(table.tcp[row, place]):
+                    found.setdefault(int(flow_ids[0]), []).append((value & 0xFFFFFFFF) / 1e4)
+                    table.tcp[row, place] = 0
+    source.close()
+    return found
+
+
+@pytest.mark.parametrize(("name", "expected"), sorted(json.loads(GOLDEN.read_text()).items()))
+def test_medians_agree_with_tshark(name, expected):
+    """tshark's `tcp.analysis.ack_rtt`: the median of each conversation with five samples or more, in the order of their first packet."""
+    ours = [median(values) for values in samples(name).values() if len(values) >= 5]
+    for value in expected:
+        assert any(one == pytest.approx(value, rel=0.05, abs=0.001) for one in ours), (value, ours)
