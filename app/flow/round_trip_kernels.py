@@ -1,7 +1,7 @@
 """Round trips of a TCP connection while it goes on: from a segment to the acknowledgement that ends exactly where it ended.
 
-The newest segment of a direction needs nothing beside what the sequence analysis keeps (NEXT_TIME is when it came). While others are on their way,
-one at a time is timed in TIMED. A segment sent again is ambiguous (Karn's rule, RFC 6298 § 3), and so is all that waits behind the gap: after a
+The newest segment of a direction needs nothing beside what the sequence analysis keeps (NEXT_TIME is when it came). When another follows before it is
+acknowledged, it is timed in TIMED, one at a time. A segment sent again is ambiguous (Karn's rule, RFC 6298 § 3), and so is all that waits behind the gap: after a
 retransmission nothing counts until everything sent before it is acknowledged. Smoothed as RFC 6298 § 2 says (α = 1/8), beside the smallest.
 """
 
@@ -63,5 +63,5 @@ def growing_ack(tcp, sender, ts, ack):
 
 @njit(forceinline=True, **_OPTIONS)
 def time_segment(tcp, sender, ts, after):
-    """Time the segment that ends before `after`: others of its direction are on their way."""
+    """Time the segment of `ts` that ends before `after`: it is on its way, and another follows."""
     poke(tcp, sender + TIMED, after | (ts >> TIME_SHIFT & 0xFFFFFFFF) << 32)

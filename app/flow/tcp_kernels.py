@@ -126,10 +126,10 @@ def tcp_segment(tcp, r, d, ts, seq, ack, window, flags, length):
         elif ack == last_ack:
             new |= old & 0xFFFF0000
         if distance(after, expected) > 0 and new & PROBE == 0:
-            poke(tcp, base + NEXT_TIME, ts)
             if new & (IN_TIMING | RECOVERING) == 0 and peek(tcp, other + SEQUENCE) >> 32 & 0xFFFFFFFF != expected:
-                time_segment(tcp, base, ts, after)
+                time_segment(tcp, base, peek(tcp, base + NEXT_TIME), expected)
                 new |= IN_TIMING
+            poke(tcp, base + NEXT_TIME, ts)
         else:
             after = expected
     else:

@@ -206,8 +206,8 @@ def _server_key(server: Any, by: str) -> str:
         version, high, low = parse_address(server)
     except ValueError:
         return ""
-    one = [np.array([half], np.uint64) for half in (high, low)]
-    return _network_texts(*one, np.array([version], np.uint8))[0]
+    halves = np.array([high], np.uint64), np.array([low], np.uint64)
+    return _network_texts(*halves, np.array([version], np.uint8))[0]
 
 
 def _networks(high: Array, low: Array, version: Array) -> tuple[Array, Array]:
