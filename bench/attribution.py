@@ -111,6 +111,8 @@ class Server:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(5)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 def _inside(namespace: str) -> list[str]:
@@ -204,6 +206,9 @@ class Program:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 def cpu_seconds(pid: int) -> float:

@@ -130,6 +130,7 @@ def test_every_topic_is_tested_or_named_here() -> None:
         "connections",
         "dns",
         "alert",
+        "entropy",
         "capture_state",
         "sensor_state",
     }
