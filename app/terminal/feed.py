@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -96,6 +97,7 @@ class Feed:
             place += count
 
     def _print_some(self, block: Block, packets: NDArray[np.void], flow_ids: NDArray[np.uint64], place: int) -> None:
+        begun = time.monotonic()
         data = block.data
         starts, lengths = packets["offset"].tolist(), packets["cap_len"].tolist()
         frames = [data[start : start + length].tobytes() for start, length in zip(starts, lengths, strict=True)]
@@ -104,7 +106,7 @@ class Feed:
         rows["flow_id"] = flow_ids
         lines = self._lines(rows, frames, packets["link_type"].tolist())
         self.printed += len(rows)
-        self._printer.packets(lines, len(rows))
+        self._printer.packets(lines, len(rows), time.monotonic() - begun)
 
     def _lines(self, rows: NDArray[np.void], frames: list[bytes], link_types: list[int]) -> list[str]:
         if self._plan.json:

@@ -15,6 +15,8 @@ from typing import Final
 QUEUE: Final = 256  # texts that wait for the terminal
 TERMINAL_LINES_PER_SECOND: Final = 400  # more scrolls by unread, and costs the capture's time
 PIPE_LINES_PER_SECOND: Final = 20_000
+SHARE: Final = 0.2  # of the time may go into making lines; the rest is the capture's
+_SPAN: Final = 1.0  # seconds over which that holds
 _END: Final = None
 
 
@@ -31,7 +33,8 @@ class Printer:
         self._on_closed = on_closed
         self._queue: queue.Queue[bytes | None] = queue.Queue(QUEUE)
         self._tokens = float(self.lines_per_second)
-        self._refilled = time.monotonic()
+        self._refilled = self._span_began = time.monotonic()
+        self._spent = 0.0  # seconds of this span that went into lines
         self._thread = threading.Thread(target=self._write, name="printer", daemon=True)
         self._thread.start()
 
@@ -42,14 +45,19 @@ class Printer:
         if self._patient:
             return wanted
         now = time.monotonic()
+        if now - self._span_began >= _SPAN:
+            self._span_began, self._spent = now, 0.0
+        if self._spent >= SHARE * _SPAN:
+            return 0
         grown = self._tokens + (now - self._refilled) * self.lines_per_second
         self._tokens, self._refilled = min(grown, float(self.lines_per_second)), now
         free = QUEUE - self._queue.qsize() - 8  # some room is kept for statistics
         return max(0, min(wanted, int(self._tokens), free))
 
-    def packets(self, lines: list[str], count: int) -> None:
-        """Print the lines of `count` packets, together."""
+    def packets(self, lines: list[str], count: int, seconds: float = 0.0) -> None:
+        """Print the lines of `count` packets, together; seconds: what it took to make them."""
         self._tokens -= count
+        self._spent += seconds
         self.text("\n".join(lines) + "\n")
 
     def text(self, text: str) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.dpi.cards.detect import CardNumber, Scanner, detect_cardholder_data
+from app.dpi.cards.hiding import Hiding
 from app.dpi.cards.http_bodies import HttpBodies
 from app.dpi.cards.mail_bodies import MailBodies
 from app.dpi.cards.websocket import WebSocketText
@@ -213,3 +214,37 @@ def test_any_http_mail_and_websocket(data: bytes, size: int) -> None:
         decoder.gap(7)
         decoder.close()
     WebSocketText(Scanner(), lambda number, where, place: None).data(data, 0)
+
+
+@given(
+    st.sampled_from([b"\x57", b"\x5a"]),
+    st.integers(0, 30),
+    st.text("0123456789abcdf", min_size=0, max_size=44),
+    st.binary(max_size=20),
+)
+def test_tags_of_any_length_and_content(tag, length, digits, rest):
+    """Track 2 that ends where the expiry date should be: it once stopped whoever showed the packet."""
+    nibbles = digits if len(digits) % 2 == 0 else digits + "f"
+    data = b"\x9f\x10" + tag + bytes([length]) + bytes.fromhex(nibbles) + rest
+    hidden = Hiding().positions(data)
+    assert hidden == sorted(set(hidden))
+    assert all(0 <= place < len(data) for place in hidden)
+    detect_cardholder_data(data)
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_track_2_cut_after_the_separator(after):
+    number = "4111111111111111d" + "2512"[:after] + "f" * (after > 4)
+    number += "f" if len(number) % 2 else ""
+    body = bytes.fromhex(number)
+    Hiding().positions(b"\x57" + bytes([len(body)]) + body)
+
+
+def test_what_cannot_be_read_is_hidden(monkeypatch):
+    def broken(*_):
+        raise ValueError("hostile")
+
+    monkeypatch.setattr("app.dpi.cards.hiding.texts", broken)
+    data = b"card=4111111111111111&x=" + b"." * 100
+    hidden = Hiding().positions(data)
+    assert set(range(5, 21)) <= set(hidden)

@@ -107,6 +107,36 @@ def test_the_dialogue_and_a_capture(pair, terminal):
     assert "Traceback" not in seen
 
 
+@pytest.mark.parametrize(
+    ("preset", "mode"), [("1", "1"), ("2", "2"), ("3", "3"), ("4", ""), ("5", "1"), ("6", "1"), ("", "")]
+)
+def test_every_path_through_the_dialogue(pair, terminal, preset, mode):
+    terminal.type(f"{sys.executable} -m app monitor; echo status=$?", "Enter")
+    terminal.wait("blank = all]:")
+    terminal.type(*(() if preset == "" else (RECEIVER_END,)), "Enter")
+    terminal.wait("Filter [1-7")
+    terminal.type(*((preset,) if preset else ()), "Enter")
+    terminal.wait("Display [1-3")
+    terminal.type(*((mode,) if mode else ()), "Enter")
+    terminal.wait("Watching all interfaces" if preset == "" else f"Watching {RECEIVER_END}")
+    terminal.type("C-c")
+    assert "FINAL STATISTICS" in terminal.wait("status=0")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (f"-r {FTP} -c 3", "Packets:  3 "),
+        (f"-i {RECEIVER_END} -d 0.5", "Packets:  0 "),
+        (f"-r {FTP} -m minimal | head -n 2", "status=0"),
+        (f"-i {RECEIVER_END} & sleep 3; kill -TERM $!; wait $!", "FINAL STATISTICS"),
+    ],
+)
+def test_every_exit(pair, terminal, options, words):
+    terminal.type(f"{sys.executable} -m app monitor {options}; echo status=$?", "Enter")
+    assert words in terminal.wait("status=0")
+
+
 def test_the_full_screen(pair, terminal):
     terminal.type(f"{sys.executable} -m app monitor --top -i {RECEIVER_END}", "Enter")
     terminal.wait("q quit")

@@ -153,6 +153,31 @@ def test_each_mode_against_tshark(name):
     assert [one["id"] for one in objects] == list(range(1, len(truth) + 1))
 
 
+DETAIL = re.compile(r"    seq (\d+)  ack (\d+)  window (\d+)  payload (\d+) bytes")
+DETAIL_FIELDS = ("tcp.seq_raw", "tcp.ack_raw", "tcp.window_size_value", "tcp.len", "tcp.payload")
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_the_detailed_mode_against_tshark():
+    file = CAPTURES / "app-ftp-ipv4.pcap"
+    options = [part for field in DETAIL_FIELDS for part in ("-e", field)]
+    said = subprocess.run(["tshark", "-r", file, "-T", "fields", *options], capture_output=True, text=True, check=True)
+    truth = [line.split("\t") for line in said.stdout.splitlines()]
+    text = monitor("-r", file, "-m", "detailed").stdout
+    packets = re.split(r"^(?=\[\d\d:)", text[: text.index("FINAL STATISTICS")], flags=re.MULTILINE)[1:]
+    assert len(packets) == len(truth)
+    for packet, (sequence, acknowledged, window, length, payload) in zip(packets, truth, strict=True):
+        numbers = DETAIL.search(packet)
+        assert numbers, packet
+        assert numbers.groups() == (sequence, acknowledged, window, length)
+        shown = "".join(re.findall(r"^    [0-9a-f]{4}  ((?:[0-9a-f]{2} ?){1,16}) ", packet, re.MULTILINE)).replace(
+            " ", ""
+        )
+        assert shown == payload.replace(":", "")[:128]
+        assert "\n    Ethernet\n" in packet
+        assert "\n    TCP\n" in packet
+
+
 def monitor(*arguments, **options):
     command = [sys.executable, "-m", "app", "monitor", *map(str, arguments)]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, **options)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
@@ -16,6 +18,7 @@ from app.wire import card_layout as at
 from app.wire.card_mask import hidden_positions
 from app.wire.card_numbers import brand_of
 
+_log = logging.getLogger(__name__)
 _LEAST: Final = 13
 # Twelve digits near each other, or base64 of nine: what is shown is mostly neither, and the kernel need not be asked
 _MAYBE: Final = re.compile(r"(?:\d\D{0,4}){12}|(?:[MNOIL][DTjzCSiy][AEIMQUYcgk0][wxyz0-5gt]){2}")
@@ -35,12 +38,21 @@ class Hiding:
         hidden = set(hidden_positions(data))
         n = self._scan(np.frombuffer(bytearray(data), np.uint8), 0, len(data))
         for kind, start, end in self._events[:n, [at.KIND, at.START, at.END]].tolist():
-            for text in texts(kind, data, start, end):
-                for places, _ in numbers_in(text):
-                    if brand_of(bytes(text.data[place] for place in places)) is not None:
-                        for place in places[6:-4]:
-                            hidden.update(range(*text.span(place)))
+            try:
+                hidden.update(_in_writing(kind, data, start, end))
+            except Exception:  # captured bytes must not stop whoever shows them; what cannot be read is not shown
+                _log.warning("a writing of numbers (%d) could not be read and is hidden", kind, exc_info=True)
+                hidden.update(range(max(0, start - 64), min(end + 64, len(data))))
         return sorted(hidden)
+
+
+def _in_writing(kind: int, data: bytes, start: int, end: int) -> Iterator[int]:
+    """Positions of the middle digits of numbers in one place that the kernel found."""
+    for text in texts(kind, data, start, end):
+        for places, _ in numbers_in(text):
+            if brand_of(bytes(text.data[place] for place in places)) is not None:
+                for place in places[6:-4]:
+                    yield from range(*text.span(place))
 
 
 @cache

@@ -191,7 +191,8 @@ def _packed(data: bytes, start: int, end: int) -> Iterator[Text]:
         break
     following = data[start + 2 : end].hex()[digits:]
     if data[start] == 0x57:
-        good = following[:1] == "d" and following[1:5].isdigit() and 1 <= int(following[3:5]) <= 12
+        expiry = following[1:5]  # YYMM
+        good = following[:1] == "d" and len(expiry) == 4 and expiry.isdigit() and 1 <= int(expiry[2:]) <= 12
     else:
         good = following in ("", "f") and (digits + 1) // 2 == end - start - 2
         good = good and (end == len(data) or data[end] in _TAGS)  # two bytes and digits alone come by chance
