@@ -79,7 +79,7 @@ class Server:
         pytest.fail(f"{state} after {seconds} s: {''.join(self.errors)}")
 
     def children(self):
-        """Process ids of broker and sensor."""
+        """Process ids of broker and sensor, of the history's store and of the janitor of the kernel's tracing, as far as they run."""
         found = []
         parents = {self.process.pid}
         for _ in range(2):
@@ -124,7 +124,7 @@ def test_serves_and_ends_with_quit(run, mode):
     state = server.wait_for(lambda state: state["can_capture"] is not None)
     assert state["can_capture"] == (os.geteuid() == 0)
     children = server.children()
-    assert len(children) == 2
+    assert 2 <= len(children) <= 4
     assert server.call("POST", "/api/shutdown")[0] < 300
     assert server.process.wait(2.5) == 0
     assert not [pid for pid in children if parent_of(pid) is not None]
