@@ -255,6 +255,8 @@ def test_an_empty_page_says_why_and_what_to_do(server, page, complaints):
     }
     page.route("**/api/capture", lambda route: route.fulfill(json=capture))
     page.route("**/api/stats", lambda route: route.abort())
+    for path in ("alerts?*", "dns_queries?*", "packets?*", "connections?*"):
+        page.route(f"**/api/{path}", lambda route: route.fulfill(json=[]))
     page.route("**/socket.io/**", lambda route: route.abort())
     page.route_web_socket("**/socket.io/**", lambda socket: socket.close())
     page.goto(server.url)
