@@ -17,7 +17,10 @@ ROWS = "#connections-table tbody tr:not([hidden])"
 def connections(server, page):
     page.goto(f"{server.url}#/connections")
     poll(
-        page, "Number(document.querySelector('#connections-table table')?.dataset.rows)", lambda rows: rows >= 10_000, 15
+        page,
+        "Number(document.querySelector('#connections-table table')?.dataset.rows)",
+        lambda rows: rows >= 10_000,
+        15,
     )
     return page
 
@@ -103,7 +106,9 @@ def test_the_keyboard_moves_opens_and_filters(connections):
     page.keyboard.press("Home")
     page.keyboard.press("+")
     expect(page.locator("#connections-filter")).to_have_value(re.compile(r"^ip:\S+$"))
-    poll(page, "Number(document.querySelector('#connections-table table')?.dataset.rows)", lambda rows: 0 < rows < 5_000)
+    poll(
+        page, "Number(document.querySelector('#connections-table table')?.dataset.rows)", lambda rows: 0 < rows < 5_000
+    )
 
 
 def test_a_filter_that_is_wrong_is_explained_at_its_box(connections):
