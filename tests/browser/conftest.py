@@ -14,7 +14,8 @@ import pytest
 
 CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 40
+START_SECONDS = 60
+LONGEST_SECONDS = 30  # until what must happen has happened, on a machine that has much else to do
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -95,7 +96,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     import requests
 
     running = Server(tmp_path_factory.mktemp("shared"), "--flows", "10000")
-    answer = requests.post(f"{running.url}api/legal", json={"accepted": True}, timeout=10)
+    answer = requests.post(f"{running.url}api/legal", json={"accepted": True}, timeout=LONGEST_SECONDS)
     assert answer.ok, answer.text
     yield running
     running.stop()
@@ -117,8 +118,9 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=LONGEST_SECONDS * 1000)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=BROWSER_ARGUMENTS)
         yield running
@@ -147,7 +149,7 @@ def open_page(browser, complaints: Complaints) -> Iterator[Callable[..., object]
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(LONGEST_SECONDS * 1000)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         return page
@@ -163,7 +165,7 @@ def page(open_page: Callable[..., object]) -> object:
     return open_page()
 
 
-def poll(page, expression: str, wanted: Callable[[object], bool], seconds: float = 8.0) -> object:
+def poll(page, expression: str, wanted: Callable[[object], bool], seconds: float = LONGEST_SECONDS) -> object:
     """Evaluates until `wanted` is met: the page's policy allows no `wait_for_function`."""
     end = time.monotonic() + seconds
     while True:

@@ -120,5 +120,5 @@ def test_without_queries_the_page_says_why(server, page):
 def test_the_live_list_grows(server, page):
     page.goto(f"{server.url}#/dns")
     rows = "Number(document.querySelector('#dns-table table')?.dataset.rows)"
-    first = poll(page, rows, lambda count: count > 0, 15)
-    poll(page, rows, lambda count: count > first, 15)
+    first = poll(page, rows, lambda count: count > 0)
+    poll(page, rows, lambda count: count > first)

@@ -14,9 +14,9 @@ from playwright.sync_api import expect
 def kept(start_server):
     """A server that has written something to its history."""
     server = start_server("--history")
-    requests.post(f"{server.url}api/legal", json={"accepted": True}, timeout=10)
+    requests.post(f"{server.url}api/legal", json={"accepted": True}, timeout=30)
     end = time.monotonic() + 40
-    while requests.get(f"{server.url}api/history", timeout=10).json()["rows_written"] < 20:
+    while requests.get(f"{server.url}api/history", timeout=30).json()["rows_written"] < 20:
         assert time.monotonic() < end, "nothing was written"
         time.sleep(0.3)
     return server

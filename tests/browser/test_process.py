@@ -27,7 +27,7 @@ def opened(server, page, values):
 
     page.route(re.compile(r"/api/connections/\d+$"), answer)
     page.goto(f"{server.url}#/connections")
-    expect(page.locator(ROWS).first).to_be_visible(timeout=20_000)
+    expect(page.locator(ROWS).first).to_be_visible()
     page.locator("#connections-pause").click()
     page.locator("#connections-table table").focus()
     page.keyboard.press("ArrowDown")

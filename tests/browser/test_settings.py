@@ -14,7 +14,7 @@ def test_health_losses_settings_and_licences(server, page):
     expect(view).to_contain_text("HISTORY is 0")
     expect(view).to_contain_text("ALERT_WEBHOOK")
     expect(view.locator("li", has_text="kernel drops").locator(".number")).to_have_text("3")
-    for setting in requests.get(f"{server.url}api/settings", timeout=5).json():
+    for setting in requests.get(f"{server.url}api/settings", timeout=30).json():
         expect(view.locator("td.mono", has_text=setting["name"]).first).to_be_visible()
     expect(view.locator("tr", has_text="uPlot.esm.js")).to_contain_text("MIT")
     expect(view.get_by_role("link", name="IP Geolocation by DB-IP")).to_have_attribute("href", "https://db-ip.com/")
@@ -25,10 +25,10 @@ def test_health_losses_settings_and_licences(server, page):
 def test_help_is_searched(server, page):
     page.goto(f"{server.url}#/help")
     view = page.locator("#help")
-    metrics = requests.get(f"{server.url}api/help", timeout=5).json()
+    metrics = requests.get(f"{server.url}api/help", timeout=30).json()
     expect(view.locator(".help-list dt code", has_text="kernel_drops")).to_have_count(1)
     assert view.locator("section:last-of-type .help-list dt").count() == len(metrics)
-    assert view.locator("details").count() == len(requests.get(f"{server.url}api/rules", timeout=5).json())
+    assert view.locator("details").count() == len(requests.get(f"{server.url}api/rules", timeout=30).json())
     assert violations(page) == []
     page.keyboard.press("/")
     page.keyboard.type("arp spoof")

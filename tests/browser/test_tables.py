@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import poll
+from .conftest import LONGEST_SECONDS, poll
 
 HOSTILE = '<img src=x onerror="window.owned=1">'
 ROWS = "#connections-table tbody tr:not([hidden])"
@@ -20,7 +21,6 @@ def connections(server, page):
         page,
         "Number(document.querySelector('#connections-table table')?.dataset.rows)",
         lambda rows: rows >= 10_000,
-        15,
     )
     return page
 
@@ -44,6 +44,17 @@ def size(text: str) -> float:
     return float(figure.replace(",", "")) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[unit]
 
 
+def received(page, *, descending: bool) -> list[float]:
+    """The bytes in the column `Received`, as soon as they stand in order."""
+    end = time.monotonic() + LONGEST_SECONDS
+    while True:
+        sizes = [size(text) for text in column(page, "Received")]
+        if len(sizes) > 10 and sizes == sorted(sizes, reverse=descending):
+            return sizes
+        assert time.monotonic() < end, sizes
+        time.sleep(0.1)
+
+
 def test_ten_thousand_rows_in_few_elements(connections):
     page = connections
     table = page.locator("#connections-table table")
@@ -64,16 +75,10 @@ def test_a_heading_sorts_and_says_so(connections):
     heading = page.locator("#connections-table th", has_text="Received")
     heading.get_by_role("button").click()
     expect(heading).to_have_attribute("aria-sort", "descending")
-    page.wait_for_timeout(200)
-    falling = [size(text) for text in column(page, "Received")]
-    assert len(falling) > 10
-    assert falling == sorted(falling, reverse=True)
+    falling = received(page, descending=True)
     heading.get_by_role("button").click()
     expect(heading).to_have_attribute("aria-sort", "ascending")
-    page.wait_for_timeout(200)
-    rising = [size(text) for text in column(page, "Received")]
-    assert rising == sorted(rising)
-    assert falling[0] > rising[0]
+    assert falling[0] > received(page, descending=False)[0]
 
 
 def test_the_keyboard_moves_opens_and_filters(connections):

@@ -57,6 +57,16 @@ export function fill(element, ...children) {
   return append(element, children);
 }
 
+/** As `fill`, for what the reader is in the middle of: what is unfolded stays so, and the focus stays on what has the same label. */
+export function refill(element, ...children) {
+  const unfolded = new Set([...element.querySelectorAll("details[open]")].map((one) => one.dataset.fold));
+  const focused = element.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+  fill(element, ...children);
+  for (const one of element.querySelectorAll("details[data-fold]")) one.open = unfolded.has(one.dataset.fold);
+  if (focused) element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  return element;
+}
+
 /** Sets the text only where it changed, so that an idle page causes no layout. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -51,6 +51,8 @@ export class AlertList {
   muted = 0;
   #listener = () => {};
   #loading = null;
+  #following = null;
+  #behind = false; // something was new and is neither listed nor counted
   #timer = null;
   #wanted = false;
   #refused = null;
@@ -78,28 +80,37 @@ export class AlertList {
     this.#loading?.abort();
   }
 
+  /** Holds the list as it is: what is on its way because something was new does not come in either. */
   hold(held) {
     this.held = held;
-    if (!held && this.pending.length) this.reload();
+    if (held && this.#following) {
+      this.#following.abort();
+      this.#behind = true;
+    }
+    if (!held && (this.#behind || this.pending.length)) this.reload();
   }
 
   /** One page holds all that is shown. */
   async more() {}
 
-  async reload() {
+  /** Asks again: because the reader wants to, or (`following`) because something is new. */
+  async reload(following = false) {
     this.#loading?.abort();
     const loading = new AbortController();
     this.#loading = loading;
+    this.#following = following ? loading : null;
     try {
       const rows = await get("/api/alerts", { limit: LIMIT, q: this.q, muted: this.withMuted ? 1 : null }, loading.signal);
       if (loading.signal.aborted) return;
       this.rows = rows;
       this.pending = [];
+      this.#behind = false;
       this.#refused?.(null);
     } catch (error) {
       if (error.name === "AbortError") return;
       if (error.status === 400) this.#refused?.(error.message);
     }
+    this.#following = null;
     this.loaded = true;
     this.#listener();
   }
@@ -114,7 +125,9 @@ export class AlertList {
     }
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
-      if (this.#wanted && !this.held) this.reload();
+      if (!this.#wanted) return;
+      if (this.held) this.#behind = true;
+      else this.reload(true);
     }, REST_MS);
   }
 }

@@ -97,10 +97,11 @@ export class CaptureBar {
     if (this.#busy) return;
     this.#setBusy(true);
     this.#refuse(null);
+    const typed = this.input.value;
     try {
-      const answer = await post("/api/capture/start", { interfaces, bpf_filter: this.input.value.trim(), snaplen: session.capture.value?.snaplen ?? 0 });
-      this.#touched = false;
-      this.enter.hidden = true;
+      const answer = await post("/api/capture/start", { interfaces, bpf_filter: typed.trim(), snaplen: session.capture.value?.snaplen ?? 0 });
+      this.#touched = this.input.value !== typed; // somebody may have typed on meanwhile
+      this.enter.hidden = !this.#touched;
       session.takeCapture(answer);
     } catch (problem) {
       if (aboutFilter(problem)) {

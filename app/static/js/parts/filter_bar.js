@@ -31,9 +31,15 @@ export class FilterBar {
 
   /** Shows a query without applying it again: it came from the address. */
   adopt(q) {
+    this.rest();
     this.input.value = q;
     this.#applied = q;
     this.#marks();
+  }
+
+  /** Forgets what was about to be applied: the page is left. */
+  rest() {
+    clearTimeout(this.#rest);
   }
 
   add(field, value, exclude) {

@@ -10,26 +10,34 @@ import { term } from "../query.js";
 import { address } from "../router.js";
 import { t } from "../strings.js";
 import { severityText, severityTone } from "./alert_columns.js";
+import { Judgement } from "./alert_judgement.js";
 import { askMute } from "./alert_mutes.js";
 import { definitions, section } from "./facts.js";
 
-const STATUSES = ["new", "acknowledged", "false_positive"];
-
 export class AlertDetails {
   #drawer = null;
+  #asked = 0;
 
   constructor({ onTerm, onClose, onChange }) {
     Object.assign(this, { onTerm, onClose, onChange });
   }
 
   open(row) {
+    this.result = h("p.alert-result", { role: "status", hidden: true });
+    this.judgement = new Judgement(row, (alert) => {
+      this.#complete(alert);
+      this.#changed();
+    });
+    this.why = h("div.facts");
+    this.more = h("div.facts");
+    this.#draw(row);
     this.#drawer = openDrawer({
       label: "alert",
       title: row.title,
       subtitle: t("alert.seen", { from: format.dateTime(row.first_seen), to: format.dateTime(row.last_seen), n: row.count }),
       extra: h("div.packet-brief", {}, h(`span.tag.tag-${severityTone(row)}`, {}, severityText(row)), h("span.tag", {}, t("alert.sure", { value: format.percent(row.confidence, 0) })), row.mitre ? h("span.tag", {}, row.mitre) : null),
       actions: this.#actions(row),
-      body: this.#body(row),
+      body: h("div.facts", {}, this.why, this.judgement.element, this.more),
       onClose: () => {
         this.#drawer = null;
         this.onClose();
@@ -38,12 +46,14 @@ export class AlertDetails {
     this.#complete(row);
   }
 
-  /** The list knows less of an alert than the alert itself. */
+  /** The list knows less of an alert than the alert itself. Of several answers the one that was asked for last is shown. */
   async #complete(row) {
+    const asked = (this.#asked += 1);
     const drawer = this.#drawer;
-    const [alert, rules] = await Promise.all([get(`/api/alerts/${row.id}`).catch(() => row), rule(row.rule)]);
-    if (drawer !== this.#drawer || !drawer) return;
-    fill(drawer.body, this.#body(alert, rules));
+    const [alert, about] = await Promise.all([get(`/api/alerts/${row.id}`).catch(() => row), rule(row.rule)]);
+    if (asked !== this.#asked || drawer !== this.#drawer || !drawer) return;
+    this.judgement.set(alert);
+    this.#draw(alert, about);
   }
 
   #actions(row) {
@@ -56,11 +66,10 @@ export class AlertDetails {
     ];
   }
 
-  #body(alert, about = null) {
-    this.result = h("p.alert-result", { role: "status", hidden: true });
-    return h("div.facts", {},
-      h("section", {}, h("h3", {}, t("alert.why")), h("p.alert-reason", {}, alert.reason), this.result, this.#measure(alert)),
-      this.#judgement(alert),
+  /** What stands above and below the judgement; that, and what reproducing said, stay as the reader has them. */
+  #draw(alert, about = null) {
+    fill(this.why, h("section", {}, h("h3", {}, t("alert.why")), h("p.alert-reason", {}, alert.reason), this.result, this.#measure(alert)));
+    fill(this.more,
       section(t("alert.who"), {}, this.#who(alert)),
       about ? section(t("alert.about"), {}, definitions([[t("alert.means"), about.means], [t("alert.normal"), about.normal], [t("alert.advice"), about.advice], [t("alert.technique"), about.mitre]])) : null,
       this.#evidence(alert),
@@ -88,14 +97,6 @@ export class AlertDetails {
     ]);
   }
 
-  #judgement(alert) {
-    const note = h("textarea", { id: "alert-note", rows: "2", maxlength: "2000", "aria-label": t("alert.note"), placeholder: t("alert.notePlaceholder"), value: alert.note ?? "" });
-    const buttons = STATUSES.map((status) => h("button.btn.btn-sm", { type: "button", "aria-pressed": String(alert.status === status), data: { status }, onclick: () => this.#judge(alert, { status, note: note.value }) }, t(`alert.status.${status}`)));
-    const keep = h("button.btn.btn-sm", { type: "button", id: "alert-keep", onclick: () => this.#judge(alert, { note: note.value }) }, t("alert.keepNote"));
-    const by = alert.status_changed_at ? h("p.faint", {}, t("alert.judgedBy", { user: alert.status_changed_by, time: format.dateTime(alert.status_changed_at) })) : null;
-    return section(t("alert.judgement"), {}, h("div.button-row", { role: "group", "aria-label": t("alert.judgement") }, buttons), note, h("div.button-row", {}, keep), by);
-  }
-
   #evidence(alert) {
     const packets = alert.evidence_packets ?? [];
     const file = alert.evidence_file;
@@ -112,17 +113,6 @@ export class AlertDetails {
       details.length ? section(t("alert.details"), {}, definitions(details)) : null,
       lost.length ? section(t("alert.notSeen"), {}, h("p.faint", {}, t("alert.notSeenWhy")), definitions(lost)) : null,
     ];
-  }
-
-  async #judge(alert, change) {
-    try {
-      const changed = await post(`/api/alerts/${alert.id}`, change);
-      toast(t("alert.kept"), "info");
-      if (this.#drawer) this.#complete(changed);
-      this.#changed();
-    } catch (problem) {
-      toast(problem.message, "error");
-    }
   }
 
   #changed() {

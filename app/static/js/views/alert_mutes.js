@@ -25,17 +25,21 @@ export function askMute(alert, onDone) {
   const body = h("div.form", {}, h("p", {}, t("mute.explain")), field(t("mute.q"), q), said, field(t("mute.reason"), reason), field(t("mute.until"), ends), error);
   const dialog = openDialog({ id: "mute-dialog", title: t("mute.title"), iconName: "minus", body, buttons: [cancel, make] });
   let timer = null;
+  let asked = 0; // only the newest question's answer is shown
   function tryLater() {
     clearTimeout(timer);
     timer = setTimeout(tryNow, 300);
   }
   async function tryNow() {
+    const mine = (asked += 1);
     try {
       const found = await post("/api/mute_test", { q: q.value });
+      if (mine !== asked) return;
       fill(said, found.sentence);
       said.dataset.tone = found.by_severity.critical + found.by_severity.high > 0 ? "warn" : "good";
       refuse(null);
     } catch (problem) {
+      if (mine !== asked) return;
       fill(said, "");
       refuse(problem.message);
     }
@@ -46,6 +50,8 @@ export function askMute(alert, onDone) {
   }
   async function save() {
     const ms = Number(ends.value);
+    clearTimeout(timer);
+    asked += 1; // what is wrong with the rule itself is not wiped away by a late answer about its query
     try {
       await post("/api/mutes", { q: q.value, reason: reason.value, expires_at: ms ? new Date(Date.now() + ms).toISOString() : null });
       dialog.close();

@@ -2,7 +2,7 @@
 
 import { download, get, query } from "../api.js";
 import * as session from "../data/session.js";
-import { fill, h, icon, setText } from "../dom.js";
+import { h, icon, refill, setText } from "../dom.js";
 import { NONE } from "../format.js";
 import { copy, toast } from "../parts/floating.js";
 import { openDrawer } from "../parts/overlay.js";
@@ -68,7 +68,7 @@ export class ConnectionDetails {
     try {
       const { connection, ...found } = await get(`/api/connections/${flowId}`);
       if (this.#row?.flow_id === flowId) {
-        this.#row = { ...this.#row, ...connection };
+        this.#row = { ...connection, ...held(this.#row) }; // the table's own columns may be newer by now
         this.found = found;
         this.#draw();
       }
@@ -103,7 +103,7 @@ export class ConnectionDetails {
     const listed = new Set([...GROUPS.flatMap(([, keys]) => keys), ...PROCESS_KEYS]);
     const rest = ["flow_id", "community_id", ...Object.keys(row).filter((key) => !listed.has(key) && !HIDDEN.includes(key))];
     const groups = [...GROUPS, ["other", rest]].map(([group, keys]) => this.#group(group, keys.filter((key) => key in row && !(this.found?.tls?.length && IN_TLS.includes(key)))));
-    fill(this.facts, loginWarning(this.found), processSection(row), groups.slice(0, FACTS_AFTER), factSections(this.found), groups.slice(FACTS_AFTER));
+    refill(this.facts, loginWarning(this.found), processSection(row), groups.slice(0, FACTS_AFTER), factSections(this.found), groups.slice(FACTS_AFTER));
   }
 
   #group(group, keys) {
@@ -113,7 +113,7 @@ export class ConnectionDetails {
     const unknown = keys.filter((key) => !this.#isKnown(key));
     return h("section", {}, h("h3", {}, t(`details.${group}`)),
       known.length ? list(known) : null,
-      unknown.length ? h("details", {}, h("summary", {}, t("details.unknownFields", { n: unknown.length })), list(unknown)) : null);
+      unknown.length ? h("details", { data: { fold: group } }, h("summary", {}, t("details.unknownFields", { n: unknown.length })), list(unknown)) : null);
   }
 
   #isKnown(key) {
@@ -133,6 +133,9 @@ export class ConnectionDetails {
     return h("dd", {}, value, acts, help ? h("p.explain", {}, help) : null);
   }
 }
+
+/** What is known of a row: an answer may know more, but nothing newer. */
+const held = (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null && value !== undefined));
 
 const MONO = ["remote_address", "local_address", "community_id", "history", "app_path", "alpn", "ja3", "ja4"];
 const explained = () => localStorage.getItem(EXPLAIN_KEY) === "1";

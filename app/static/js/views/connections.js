@@ -68,6 +68,7 @@ export class ConnectionsView {
   }
 
   hide() {
+    this.filter.rest();
     this.data.stop();
     for (const stop of this.#stop) stop();
     this.#stop = [];

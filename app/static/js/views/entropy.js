@@ -52,6 +52,7 @@ export class EntropyView {
   }
 
   hide() {
+    this.filter.rest();
     live.unwant("entropy");
   }
 

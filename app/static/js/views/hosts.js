@@ -57,6 +57,7 @@ export class HostsView {
   }
 
   hide() {
+    this.filter.rest();
     this.poll.stop();
   }
 

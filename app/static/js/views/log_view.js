@@ -51,6 +51,7 @@ export class LogView {
   }
 
   hide() {
+    this.filter.rest();
     this.data.stop();
     for (const stop of this.#stop) stop();
     this.#stop = [];

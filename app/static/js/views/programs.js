@@ -54,6 +54,7 @@ export class ProgramsView {
   }
 
   hide() {
+    this.filter.rest();
     this.poll.stop();
   }
 
