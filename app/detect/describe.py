@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from app.detect.connection_registry import CONNECTION_DETECTORS
+from app.detect.detector import Detector
 from app.detect.registry import DETECTORS
+
+ALL: Final[tuple[type[Detector], ...]] = (*DETECTORS, *CONNECTION_DETECTORS)
 
 
 def cell(text: str) -> str:
@@ -12,13 +18,13 @@ def cell(text: str) -> str:
 def tables() -> str:
     """Markdown: one table of rules, one of knobs."""
     lines = ["| rule | severity | ATT&CK | means | normal | what to do |", "|---|---|---|---|---|---|"]
-    for detector in DETECTORS:
+    for detector in ALL:
         for rule in detector.rules:
             lines.append(
                 f"| `{rule.name}` | {rule.severity} | {rule.mitre or '–'} | {cell(rule.means)} | {cell(rule.normal)} | {cell(rule.act)} |"
             )
     lines += ["", "| detector | knob | default | reason |", "|---|---|---|---|"]
-    for detector in DETECTORS:
+    for detector in ALL:
         for knob in detector.knobs:
             lines.append(
                 f"| `{detector.name}` | `{knob.name}` | {knob.default:g} {cell(knob.unit)} | {cell(knob.reason)} |"

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.capture.source import Source
+from app.detect.alert_documents import alert_document
 from app.flow.community_id import community_id
 from app.model.layers import CONN_STATES, protocol_name
 from app.model.timestamps import rfc3339
-from app.sensor.alert_documents import alert_document
 from app.sensor.cards import card_document
 from app.sensor.entropy_documents import entropy_details
 from app.sensor.fact_documents import dns_document, http_document, tls_document

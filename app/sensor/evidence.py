@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.detect.alert_documents import alert_document
 from app.export.pcap import export_parts
 from app.model.alert import Alert
-from app.sensor.alert_documents import alert_document
 from app.sensor.packet_store import HeldFrame, PacketStore
 from app.wire.addresses import parse_address
 

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.detect.alert_documents import alert_document
 from app.model.columns import RINGS
-from app.sensor.alert_documents import alert_document
 from app.sensor.cards import card_document
 from app.sensor.evidence import EvidenceCutter
 from app.sensor.fact_documents import (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app.concurrency import spawn
 from app.services.alert_house import AlertHouse
 from app.services.captures import CaptureRequest, Captures
+from app.services.connection_watch import ConnectionWatch
 from app.services.entropy_recorder import EntropyRecorder
 from app.services.history import History
 from app.services.interfaces import Interfaces
@@ -43,6 +44,7 @@ class House:
     probes: Probes
     programs: Programs
     alerts: AlertHouse
+    watch: ConnectionWatch
     history: History
     entropy_recorder: EntropyRecorder
     shut_down: Callable[[], None] = _nothing
@@ -71,6 +73,7 @@ class House:
             Probes(settings, mirror, places),
             Programs(mirror, settings.data_dir / "programs.json", read_usage),
             AlertHouse(settings, mirror, lambda: house.interface_names()),
+            ConnectionWatch(mirror, settings.data_dir, lambda: house.interface_names()),
             History(settings, mirror),
             EntropyRecorder(settings, mirror),
         )
@@ -102,6 +105,7 @@ class House:
         spawn(self.places.run, name="places")
         spawn(self.probes.run, name="probes")
         self.alerts.start()
+        spawn(self.watch.run, name="connection-watch")
         if self.history.enabled:
             spawn(self.history.run, name="history")
         spawn(self.entropy_recorder.run, name="entropy-log")

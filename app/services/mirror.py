@@ -139,6 +139,12 @@ class Mirror:
                 self._set_sensor("connected", None)
             self._notify()
 
+    def add_alerts(self, documents: list[dict[str, Any]]) -> None:
+        """Alerts that this process raised itself, with the keys of the sensor's."""
+        with self.changed:
+            self.alerts.apply(documents)
+            self._notify()
+
     def hello(self, pid: int | None, boot: str | None) -> None:
         """A sensor has said hello."""
         with self.changed:

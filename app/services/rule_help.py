@@ -7,6 +7,7 @@ from typing import Any
 
 def rule_help() -> dict[str, dict[str, Any]]:
     """Rule → `{title, severity, means, normal, advice, mitre, detector}`."""
+    from app.detect.connection_registry import CONNECTION_DETECTORS
     from app.detect.registry import DETECTORS
 
     return {
@@ -19,6 +20,6 @@ def rule_help() -> dict[str, dict[str, Any]]:
             "mitre": rule.mitre,
             "detector": detector.name,
         }
-        for detector in DETECTORS
+        for detector in (*DETECTORS, *CONNECTION_DETECTORS)
         for rule in detector.rules
     }

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.detect.anomalies import HIGH_CPU_PERCENT, LONG_S, MANY_PORTS, detect_anomalies, detect_port_scanning
+from app.detect.anomalies import LIMITS, detect_anomalies, detect_port_scanning
+from app.detect.detector import Detector
+from app.detect.long_connection import LongConnection
+from app.detect.port_scan import PortScan
+from app.detect.reconnects import Reconnects
 
 
 def connection(**values: Any) -> dict[str, Any]:
@@ -25,10 +29,10 @@ def test_an_ordinary_connection_is_no_anomaly() -> None:
 
 
 def test_each_kind_is_told_at_its_limit_and_not_below() -> None:
-    assert types(connection(duration=LONG_S)) == ["long_connection"]
-    assert types(connection(duration=LONG_S - 1)) == []
-    assert types(connection(cpu_percent=HIGH_CPU_PERCENT)) == ["high_cpu"]
-    assert types(connection(cpu_percent=HIGH_CPU_PERCENT, packets_sent=0, packets_recv=0)) == []
+    assert types(connection(duration=LIMITS.long_s)) == ["long_connection"]
+    assert types(connection(duration=LIMITS.long_s - 1)) == []
+    assert types(connection(cpu_percent=LIMITS.cpu_percent)) == ["high_cpu"]
+    assert types(connection(cpu_percent=LIMITS.cpu_percent, packets_sent=0, packets_recv=0)) == []
     assert types(connection(packet_loss_percent=12)) == ["packet_anomaly"]
     assert types(connection(packet_loss_percent=50, packets_sent=2, packets_recv=0)) == []
     assert types(connection(reconnect_count=30)) == ["high_reconnects"]
@@ -36,7 +40,9 @@ def test_each_kind_is_told_at_its_limit_and_not_below() -> None:
 
 
 def test_many_ports_in_vain_are_a_scan() -> None:
-    tried = [connection(remote_address=f"203.0.113.7:{port}", status="REJ", bytes_recv=0) for port in range(MANY_PORTS)]
+    tried = [
+        connection(remote_address=f"203.0.113.7:{port}", status="REJ", bytes_recv=0) for port in range(LIMITS.ports)
+    ]
     assert detect_port_scanning(tried[1:]) == []  # port 0 is none, and one less than the limit is left
     tried.append(connection(remote_address="203.0.113.7:99", status="S0", bytes_recv=0))
     found = detect_port_scanning(tried)
@@ -52,3 +58,13 @@ def test_from_outside_the_ends_change_places() -> None:
         for port in range(1, 15)
     ]  # fmt: skip
     assert [(one["source"], one["target"]) for one in detect_port_scanning(tried)] == [("2001:db8::1", "192.168.1.5")]
+
+
+def test_the_limits_are_those_of_the_sensors_detectors() -> None:
+    def limit(detector: type[Detector], name: str) -> float:
+        return next(knob.default for knob in detector.knobs if knob.name == name)
+
+    assert LIMITS.long_s == 3600 * limit(LongConnection, "hours")
+    assert LIMITS.reconnects == limit(Reconnects, "failures")
+    assert LIMITS.ports == limit(PortScan, "ports")
+    assert LIMITS.failed_share == limit(PortScan, "failed_share")

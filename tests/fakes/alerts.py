@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from app.detect.alert_documents import alert_document
 from app.model.alert import Alert, Detection, Evidence
-from app.sensor.alert_documents import alert_document
 from app.wire.pcap_write import pcapng_header
 
 KINDS = (

@@ -1,13 +1,13 @@
-"""Alerts as they leave the sensor: the keys of `app.model.alert_fields`, JSON values, card numbers masked."""
+"""Alerts as they leave the process that raised them: the keys of `app.model.alert_fields`, JSON values, card numbers masked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from app.dpi.cards.hiding import masked_text
 from app.model.alert import Alert
 from app.model.timestamps import rfc3339
-from app.sensor.fact_documents import masked_text
 
 MAX_DETAIL: Final = 500  # characters of a text in `details`
 MAX_LISTED: Final = 50  # entries of a list in `details`
@@ -31,8 +31,8 @@ def alert_document(alert: Alert, sums: Callable[[list[int]], FlowSums] | None = 
         "measured": one.measured,
         "threshold": one.threshold,
         "unit": one.unit,
-        "source": masked_text(one.source),
-        "target": masked_text(one.target),
+        "source": _masked(one.source),
+        "target": _masked(one.target),
         "app_name": None,
         "pid": None,
         "flow_ids": [str(flow_id) for flow_id in alert.flow_ids],
@@ -55,6 +55,10 @@ def alert_document(alert: Alert, sums: Callable[[list[int]], FlowSums] | None = 
         "duration": max((alert.last_seen - alert.first_seen) / 1e9, 0.0),
         "reconnect_count": None,
     }
+
+
+def _masked(text: str | None) -> str | None:
+    return None if text is None else masked_text(text)
 
 
 def plain(value: Any, depth: int = 0) -> Any:
