@@ -12,6 +12,7 @@ from app.model.field import Field
 from app.model.fields import CONNECTION_FIELDS, LATENCY_FIELDS, PACKET_FIELDS
 from app.services.export_sources import DATASETS, fact_fields
 from app.services.history_summary import STEPS
+from app.services.query_words import LISTS
 from app.services.timeseries import METRIC_NAMES
 from app.store.reading_groups import GROUP_NAMES
 
@@ -64,6 +65,7 @@ PARAMETERS: Final[dict[str, tuple[Schema, str]]] = {
     "metric": ({"type": "string"}, f"Metrics separated by commas: {', '.join(METRIC_NAMES)}."),
     "step": ({"type": "integer", "enum": sorted({0, 1, 10, *STEPS})}, "Seconds of one point; 0 or none: what fits."),
     "by": ({"type": "string"}, "What to list by."),
+    "list": ({"type": "string", "enum": list(LISTS)}, "Which list."),
 }
 
 
@@ -194,6 +196,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         body_type="multipart/form-data",
     ),
     ("GET", "/api/help"): Operation(response={"type": "object", "additionalProperties": {"type": "string"}}),
+    ("GET", "/api/query_fields"): Operation(("list",), {"type": "array", "items": holding("name", "aliases", "help", "kind", "values")}),
     ("GET", "/api/settings"): Operation(response={"type": "array", "items": holding("name", "value", "default", "allowed", "help", "secret")}),
     ("GET", "/api/legal"): Operation(response=holding("accepted", "accepted_at", "version", "text")),
     ("POST", "/api/legal"): Operation(

@@ -11,21 +11,9 @@ from flask import Blueprint, Response, jsonify
 from app.api.context import house, json_object, only_arguments
 from app.concurrency import run_blocking
 from app.host.own_processes import own_processes
-from app.model.fields import (
-    ALERT_FIELDS,
-    CARD_FIELDS,
-    CONNECTION_FIELDS,
-    ENTROPY_FIELDS,
-    FACT_FIELDS,
-    FLOW_FIELDS,
-    HOST_FIELDS,
-    LATENCY_FIELDS,
-    METRIC_FIELDS,
-    PACKET_FIELDS,
-    explanation,
-)
 from app.security.caller import caller_name
 from app.services.about import about
+from app.services.help_texts import help_texts
 from app.services.query_errors import BadRequest
 from app.services.settings_view import settings_view
 
@@ -42,21 +30,9 @@ def alive() -> Response:
 
 @blueprint.get("/api/help")
 def explanations() -> Response:
-    """An explanation of every metric shown anywhere."""
+    """An explanation of every metric shown anywhere; `table.name` too where two tables use a name for different things."""
     only_arguments()
-    fields = (
-        *LATENCY_FIELDS,
-        *CARD_FIELDS,
-        *HOST_FIELDS,
-        *ALERT_FIELDS,
-        *FACT_FIELDS,
-        *PACKET_FIELDS,
-        *FLOW_FIELDS,
-        *METRIC_FIELDS,
-        *ENTROPY_FIELDS,
-        *CONNECTION_FIELDS,
-    )
-    return jsonify({field.name: explanation(field) for field in fields})
+    return jsonify(help_texts())
 
 
 @blueprint.get("/api/interfaces")

@@ -23,6 +23,7 @@ from app.api import (
     pages,
     program,
     programs,
+    query_words,
     statistics,
 )
 
@@ -44,4 +45,5 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     export.blueprint,
     program.blueprint,
     programs.blueprint,
+    query_words.blueprint,
 )

@@ -108,7 +108,7 @@ export class AlertList {
       this.#refused?.(null);
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (error.status === 400) this.#refused?.(error.message);
+      if (error.status === 400) this.#refused?.(error);
     }
     this.#following = null;
     this.loaded = true;

@@ -56,7 +56,7 @@ export class CardList {
     } catch (error) {
       if (error.name === "AbortError") return;
       if (error.status === 400) {
-        onRefused(error.message);
+        onRefused(error);
         this.loaded = true;
         this.#listener();
         return;

@@ -4,7 +4,7 @@
  */
 
 import { io } from "../../vendor/socket.io.esm.min.js";
-import { reason } from "../api.js";
+import { Problem } from "../api.js";
 import { Signal } from "../signal.js";
 
 export const link = new Signal("connecting");
@@ -44,7 +44,7 @@ export function on(event, listener) {
   listeners.get(event).add(listener);
 }
 
-/** Wants a topic; `options` {q, limit}. `onRefused` hears the sentence when the query does not parse. */
+/** Wants a topic; `options` {q, limit}. `onRefused` hears the `Problem` when the query does not parse, or null. */
 export function want(topic, options = {}, onRefused = null) {
   wanted.set(topic, options);
   if (onRefused) refusals.set(topic, onRefused);
@@ -62,6 +62,6 @@ function ask(topic) {
   if (!request.q) delete request.q;
   socket.emit("subscribe", request, (reply) => {
     const refused = refusals.get(topic);
-    if (refused) refused(reply?.ok === false ? reason(reply.error) : null);
+    if (refused) refused(reply?.ok === false ? new Problem(reply.error, 400) : null);
   });
 }

@@ -38,7 +38,7 @@ export class NewestFirst {
     this.q = q;
     this.#refused = onRefused;
     await this.#load({});
-    if (this.q === q) live.want(this.topic, { q, limit: PAGE }, (text) => text && onRefused(text));
+    if (this.q === q) live.want(this.topic, { q, limit: PAGE }, (problem) => problem && onRefused(problem));
   }
 
   stop() {
@@ -90,7 +90,7 @@ export class NewestFirst {
       this.#refused?.(null);
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (error.status === 400) this.#refused?.(error.message);
+      if (error.status === 400) this.#refused?.(error);
       this.#older = false;
     }
     if (this.#loading === loading) this.#loading = null;

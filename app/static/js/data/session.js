@@ -56,7 +56,7 @@ async function refresh() {
 
 /** What a metric means: in the server's words, else in the page's own; null where neither knows it. */
 export function explain(metric) {
-  return help.value[metric] ?? (has(`tip.${metric}`) ? t(`tip.${metric}`) : null);
+  return help.value[metric] ?? help.value[metric.split(".").at(-1)] ?? (has(`tip.${metric}`) ? t(`tip.${metric}`) : null);
 }
 
 export function takeCapture(message) {

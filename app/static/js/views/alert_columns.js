@@ -26,7 +26,7 @@ export const COLUMNS = [
   { key: "confidence", label: t("acol.confidence"), width: 84, align: "num", cell: (row) => format.percent(row.confidence, 0) },
   { key: "count", label: t("acol.count"), width: 64, align: "num", cell: (row) => format.count(row.count) },
   { key: "status", label: t("acol.status"), width: 112, pick: true, cell: statusText, tone: statusTone, term: valueTerm("status", "status") },
-].map((column) => ({ help: column.key, ...column }));
+].map((column) => ({ help: `alerts.${column.key}`, ...column }));
 
 /** On a phone what has been seen comes first. */
 export const NARROW_COLUMNS = ["title", "severity", "source", "target", "status", "count", "last_seen"].map((key) => {

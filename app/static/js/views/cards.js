@@ -26,7 +26,7 @@ const COLUMNS = [
   { key: "destination", label: t("ccol.destination"), width: 150, grow: 1, mono: true, pick: true, cell: (row) => row.destination, term: valueTerm("destination") },
   { key: "count", label: t("ccol.count"), width: 64, align: "num", cell: (row) => format.count(row.count) },
   { key: "confidence", label: t("ccol.confidence"), width: 96, align: "num", cell: (row) => format.percent(row.confidence, 0), tone },
-].map((column) => ({ help: column.key, ...column }));
+].map((column) => ({ help: `cards.${column.key}`, ...column }));
 const NARROW_COLUMNS = ["masked", "confidence", "where", "destination", "brand", "timestamp", "source", "count"].map((key) => COLUMNS.find((one) => one.key === key));
 const fitting = () => (NARROW.matches ? NARROW_COLUMNS : COLUMNS);
 
@@ -64,7 +64,7 @@ export class CardsView extends LogView {
           [t("ccol.time"), format.exactTime(row.timestamp)],
           [t("ccol.last"), row.count > 1 ? format.exactTime(row.last_seen) : null],
           [t("ccol.count"), format.count(row.count)],
-          [t("ccol.fingerprint"), row.fingerprint, { mono: true, help: "fingerprint" }],
+          [t("ccol.fingerprint"), row.fingerprint, { mono: true, help: "cards.fingerprint" }],
         ])),
         h("section", {}, h("h3", {}, t("cards.why")), h("ul", {}, row.reasons.map((reason) => h("li", {}, reason))), h("p.faint", {}, t("cards.kept")))),
       onClose: () => this.closed(),

@@ -33,7 +33,7 @@ export class ConnectionsView {
     this.details = new ConnectionDetails({ onTerm: (term, exclude) => this.filter.add(term.field, term.value, exclude), onClose: () => this.table.setOpen(null) });
     this.pause = h("button.btn", { type: "button", id: "connections-pause", "aria-pressed": "false", onclick: () => this.togglePause() });
     const columns = h("button.btn", { type: "button", "aria-haspopup": "menu", "aria-expanded": "false", onclick: () => this.#chooseColumns(columns) }, icon("columns"), h("span.label", {}, t("connections.columns")));
-    this.filter = new FilterBar({ id: "connections-filter", placeholder: t("connections.filter"), actions: [columns, this.pause], onApply: (q) => this.#ask(q) });
+    this.filter = new FilterBar({ id: "connections-filter", placeholder: t("connections.filter"), actions: [columns, this.pause], list: () => "connections", columns: COLUMNS, rows: () => this.data.rows.values(), onApply: (q) => this.#ask(q) });
     this.table = new VirtualTable({
       label: t("connections.title"),
       columns: this.#visible(),
@@ -81,7 +81,7 @@ export class ConnectionsView {
   togglePause() {
     this.#paused = !this.#paused;
     if (this.#paused) this.data.stop();
-    else this.data.want(this.filter.value, LIMIT, (text) => this.#refuse(text));
+    else this.data.want(this.filter.value, LIMIT, (problem) => this.#refuse(problem));
     this.#showPause();
   }
 
@@ -96,12 +96,12 @@ export class ConnectionsView {
     this.#refused = null;
     if (this.#paused) this.#paused = false;
     this.#showPause();
-    this.data.want(q, LIMIT, (text) => this.#refuse(text));
+    this.data.want(q, LIMIT, (problem) => this.#refuse(problem));
   }
 
-  #refuse(text) {
-    this.#refused = text;
-    this.filter.refuse(text);
+  #refuse(problem) {
+    this.#refused = problem;
+    this.filter.refuse(problem);
   }
 
   #open(row) {
@@ -178,7 +178,7 @@ export class ConnectionsView {
     if (!this.data.loaded && !this.#refused) return empty({ iconName: "wait", text: t("connections.loading") });
     if (!this.filter.value) return empty({ iconName: "connections", title: t("connections.empty.title") });
     const clear = h("button.btn.btn-sm", { type: "button", onclick: () => this.filter.set("") }, t("action.clear"));
-    return empty({ iconName: "search", title: t("connections.noMatch.title"), text: this.#refused ?? t("connections.noMatchUnknown"), actions: [clear] });
+    return empty({ iconName: "search", title: t("connections.noMatch.title"), text: this.#refused?.message ?? t("connections.noMatchUnknown"), actions: [clear] });
   }
 }
 

@@ -67,7 +67,7 @@ export class EntropyView {
   }
 
   #ask() {
-    live.want("entropy", { ...this.#wanted }, (text) => this.filter.refuse(text));
+    live.want("entropy", { ...this.#wanted }, (problem) => this.filter.refuse(problem));
   }
 
   #draw() {

@@ -22,4 +22,4 @@ export const COLUMNS = [
   { key: "programs", label: t("host.programs"), width: 120, grow: 0.3, cell: (row) => row.programs.join(", "), least: 1500 },
   { key: "open_ports", label: t("host.ports"), width: 110, cell: (row) => row.open_ports.map((one) => one.service ?? one.port).join(", "), least: 1300 },
   { key: "last_seen", label: t("host.lastSeen"), width: 96, className: "dim", newestFirst: true, cell: (row) => format.timeOfDay(row.last_seen, false), sort: "last_seen", least: 900 },
-].map((column) => ({ help: column.key, sortable: Boolean(column.sort), pick: Boolean(column.term), ...column }));
+].map((column) => ({ help: `hosts.${column.key}`, sortable: Boolean(column.sort), pick: Boolean(column.term), ...column }));

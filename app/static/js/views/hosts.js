@@ -25,7 +25,7 @@ export class HostsView {
 
   constructor() {
     this.details = new HostDetails({ onClose: () => this.table.setOpen(null), onOpen: (address) => this.#openAddress(address) });
-    this.filter = new FilterBar({ id: "hosts-filter", placeholder: t("hosts.filter"), onApply: (q) => this.#ask(q) });
+    this.filter = new FilterBar({ id: "hosts-filter", placeholder: t("hosts.filter"), list: () => "hosts", columns: COLUMNS, rows: () => this.#rows, onApply: (q) => this.#ask(q) });
     this.table = new VirtualTable({
       label: t("hosts.title"),
       columns: visible(),
@@ -82,9 +82,9 @@ export class HostsView {
 
   #refuse(problem) {
     if (problem.status === 400) {
-      this.#refused = problem.message;
+      this.#refused = problem;
       this.#rows = [];
-      this.filter.refuse(problem.message);
+      this.filter.refuse(problem);
     }
     this.draw();
   }
@@ -116,7 +116,7 @@ export class HostsView {
     if (!this.#loaded && !this.#refused) return empty({ iconName: "wait", text: t("hosts.loading") });
     if (!this.filter.value) return empty({ iconName: "hosts", title: t("hosts.empty.title") });
     const clear = h("button.btn.btn-sm", { type: "button", onclick: () => this.filter.set("") }, t("action.clear"));
-    return empty({ iconName: "search", title: t("hosts.noMatch.title"), text: this.#refused ?? t("hosts.noMatch"), actions: [clear] });
+    return empty({ iconName: "search", title: t("hosts.noMatch.title"), text: this.#refused?.message ?? t("hosts.noMatch"), actions: [clear] });
   }
 }
 

@@ -23,7 +23,7 @@ export class LogView {
     Object.assign(this, { name, data, columns, details });
     this.data.onChange(() => this.draw());
     this.pause = h("button.btn", { type: "button", id: `${name}-pause`, "aria-pressed": "false", onclick: () => this.togglePause() });
-    this.filter = new FilterBar({ id: `${name}-filter`, placeholder: t(`${name}.filter`), actions: [this.pause], onApply: (q) => this.#ask(q) });
+    this.filter = new FilterBar({ id: `${name}-filter`, placeholder: t(`${name}.filter`), actions: [this.pause], list: () => name, columns, rows: () => this.data.rows, onApply: (q) => this.#ask(q) });
     this.table = new VirtualTable({
       label: t(`${name}.title`),
       columns,
@@ -120,9 +120,9 @@ export class LogView {
     note(this.name, { q });
     this.#refused = null;
     this.table.scroll.scrollTop = 0;
-    this.data.want(q, (text) => {
-      this.#refused = text;
-      this.filter.refuse(text);
+    this.data.want(q, (problem) => {
+      this.#refused = problem;
+      this.filter.refuse(problem);
     });
   }
 
@@ -155,6 +155,6 @@ export class LogView {
     if (!this.data.loaded && !this.#refused) return empty({ iconName: "wait", text: t("connections.loading") });
     if (!this.filter.value) return empty({ iconName: this.name, title: t(`${this.name}.empty.title`), text: t(`${this.name}.empty`) });
     const clear = h("button.btn.btn-sm", { type: "button", onclick: () => this.filter.set("") }, t("action.clear"));
-    return empty({ iconName: "search", title: t(`${this.name}.noMatch.title`), text: this.#refused ?? t(`${this.name}.noMatch`), actions: [clear] });
+    return empty({ iconName: "search", title: t(`${this.name}.noMatch.title`), text: this.#refused?.message ?? t(`${this.name}.noMatch`), actions: [clear] });
   }
 }

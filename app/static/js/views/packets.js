@@ -20,7 +20,7 @@ const COLUMNS = [
   { key: "info", label: t("pcol.info"), width: 256, grow: 2, cell: (row) => row.info, tone: (row) => (row.reason || row.card_data_detected ? "warn" : null) },
   { key: "interface", label: t("pcol.interface"), width: 92, className: "dim", cell: (row) => row.interface },
   { key: "id", label: t("pcol.id"), width: 80, align: "num", className: "dim", cell: (row) => String(row.id) },
-].map((column) => ({ help: column.key, ...column }));
+].map((column) => ({ help: `packets.${column.key}`, ...column }));
 
 export class PacketsView extends LogView {
   several = true; // interfaces in the capture, so that the column says something
