@@ -32,13 +32,13 @@ MAX_AT_ONCE: Final = 1_000
 @blueprint.get("/api/anomalies")
 def alerts() -> Response:
     """Alerts, newest first: `limit`, `offset`, `sort`, `q`, `from`, `to`; `muted=1` with those that a mute rule hides; `history=1`: those that were
-    kept (by time alone)."""
+    kept, newest first."""
     only_arguments("limit", "offset", "sort", "q", "muted", "from", "to", "history")
     size, offset = whole_number("limit", 200, 1, MAX_LIMIT), whole_number("offset", 0, 0, MAX_OFFSET)
     sort, text, muted = request.args.get("sort", ""), request.args.get("q", ""), switch("muted")
     if switch("history"):
-        if sort or text:
-            raise BadRequest("alerts of the history are chosen by time alone", "sort" if sort else "q", ["from", "to"])
+        if sort:
+            raise BadRequest("alerts of the history come newest first", "sort", ["no sort"])
         return history.page(history_pages.alert_page(house().history, history.span(), size, offset))
     query = timed(parse_fact_query("alerts", text), "time", "time", moment("from"), moment("to"))
     wanted = FactRequest("alerts", size, offset, 0, parse_fact_sort("alerts", sort), query)

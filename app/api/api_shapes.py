@@ -197,6 +197,20 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ),
     ("GET", "/api/help"): Operation(response={"type": "object", "additionalProperties": {"type": "string"}}),
     ("GET", "/api/query_fields"): Operation(("list",), {"type": "array", "items": holding("name", "aliases", "help", "kind", "values")}),
+    ("GET", "/api/saved_views"): Operation(response={"type": "array", "items": holding("id", "name", "page", "parameters")}),
+    ("POST", "/api/saved_views"): Operation(
+        response=holding("id", "name", "page", "parameters"),
+        statuses=(201,),
+        body={
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "page": {"type": "string"}, "parameters": {"type": "object"}},
+            "required": ["name", "page"],
+        },
+    ),
+    ("POST", "/api/saved_views/{view_id}"): Operation(
+        response=holding("id", "name", "page", "parameters"), body={"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    ),
+    ("DELETE", "/api/saved_views/{view_id}"): Operation(response=holding("status")),
     ("GET", "/api/settings"): Operation(response={"type": "array", "items": holding("name", "value", "default", "allowed", "help", "secret")}),
     ("GET", "/api/legal"): Operation(response=holding("accepted", "accepted_at", "version", "text")),
     ("POST", "/api/legal"): Operation(

@@ -24,6 +24,7 @@ from app.api import (
     program,
     programs,
     query_words,
+    saved_views,
     statistics,
 )
 
@@ -46,4 +47,5 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     program.blueprint,
     programs.blueprint,
     query_words.blueprint,
+    saved_views.blueprint,
 )

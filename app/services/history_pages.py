@@ -14,9 +14,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.model.timestamps import rfc3339
+from app.model.timestamps import parse_time, rfc3339
 from app.services.connections import Rows, connections
 from app.services.export_sources import ExportRequest
+from app.services.fact_documents import Fact
+from app.services.fact_fields import fact_rows
+from app.services.fact_lists import parse_fact_query
 from app.services.flow_documents import flow_documents
 from app.services.flow_mirror import DERIVED_DTYPE
 from app.services.history import History
@@ -30,6 +33,7 @@ from app.wire.records import FLOW_DTYPE
 
 LAST_NS: Final = (1 << 62) - 1
 EXPORT_PART: Final = 5_000
+MAX_SEARCHED: Final = 5_000  # alerts of a time that a query looks into
 _SHARED: Final = tuple(name for name in STRETCH_DTYPE.names or () if name in (FLOW_DTYPE.names or ()))
 
 
@@ -82,10 +86,23 @@ def fact_page(history: History, kind: str, span: Span, limit: int, cursor: str |
 
 
 def alert_page(history: History, span: Span, limit: int, offset: int) -> HistoryPage:
-    """Alerts that were last seen in a time, newest first."""
+    """Alerts that were last seen in a time, newest first; with a query those that match among the newest `MAX_SEARCHED`."""
+    if span.q:
+        return _found_alerts(history, span, limit, offset)
     answer = history.ask("documents", table="alerts", **span.fields(), limit=limit, offset=offset)
     more = offset + limit < answer["total"]
     return HistoryPage(answer["documents"], answer["total"], None, offset + limit if more else 0, more)
+
+
+def _found_alerts(history: History, span: Span, limit: int, offset: int) -> HistoryPage:
+    """The store knows alerts as documents only, so they are searched here, as those that are held."""
+    query = parse_fact_query("alerts", span.q)
+    fields = {**span.fields(), "q": ""}
+    documents = history.ask("documents", table="alerts", **fields, limit=MAX_SEARCHED, offset=0)["documents"]
+    facts = [Fact(0, parse_time(one["last_seen"]), one) for one in documents]
+    found = [documents[i] for i in np.flatnonzero(query.mask(fact_rows(facts), span.now_ns)).tolist()]
+    more = offset + limit < len(found)
+    return HistoryPage(found[offset : offset + limit], len(found), None, offset + limit if more else 0, more)
 
 
 def exported(history: History, what: str, wanted: ExportRequest, foreign: bool) -> Iterator[list[dict[str, Any]]]:

@@ -20,6 +20,7 @@ from app.services.mirror import Mirror
 from app.services.places import Places
 from app.services.probes import Probes
 from app.services.programs import Programs, ReadUsage
+from app.services.saved_views import SavedViews
 from app.services.sensor_link import LinkSource, SensorLink
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class House:
     captures: Captures
     interfaces: Interfaces
     legal: LegalNotice
+    saved_views: SavedViews
     places: Places
     probes: Probes
     programs: Programs
@@ -69,6 +71,7 @@ class House:
             captures,
             Interfaces(read_interfaces, mirror),
             LegalNotice(settings.data_dir),
+            SavedViews(settings.data_dir),
             places,
             Probes(settings, mirror, places),
             Programs(mirror, settings.data_dir / "programs.json", read_usage),

@@ -67,7 +67,7 @@ def test_escape_closes_the_offers_and_nothing_else(box, page):
 
 
 @pytest.mark.parametrize(
-    "section, query, wrong, column",
+    ("section", "query", "wrong", "column"),
     [
         ("connections", "port:443 prt:22 bytes:>1M", "prt:22", 10),
         ("alerts", "severity:high colour:red", "colour:red", 15),

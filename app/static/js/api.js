@@ -30,7 +30,7 @@ async function answer(response) {
   return body;
 }
 
-async function send(path, options) {
+async function send(path, options, hear = () => {}) {
   let response;
   try {
     response = await fetch(path, { credentials: "same-origin", ...options });
@@ -38,6 +38,7 @@ async function send(path, options) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ title: t("error.unreachableTitle"), detail: t("error.unreachable") }, 0);
   }
+  hear(response);
   return answer(response);
 }
 
@@ -49,6 +50,14 @@ export function query(parameters) {
 
 export function get(path, parameters = {}, signal = undefined) {
   return send(path + query(parameters), { signal, headers: { Accept: "application/json" } });
+}
+
+/** A page of a list: {rows, total, next}; `next` are the parameters of the page after it, null at the end. */
+export async function page(path, parameters = {}, signal = undefined) {
+  let headers = null;
+  const rows = await send(path + query(parameters), { signal, headers: { Accept: "application/json" } }, (response) => (headers = response.headers));
+  const link = /^<[^?>]*\?([^>]*)>/.exec(headers.get("link") ?? "");
+  return { rows, total: Number(headers.get("x-total-count") ?? rows.length), next: link ? Object.fromEntries(new URLSearchParams(link[1])) : null };
 }
 
 export function post(path, body = {}) {

@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import * as alerts from "./data/alerts.js";
 import * as session from "./data/session.js";
+import { isLive, time, timeOf } from "./data/time.js";
 import { fill, h, icon, setText } from "./dom.js";
 import * as banners from "./parts/banners.js";
 import { CaptureBar } from "./parts/capture_bar.js";
@@ -12,6 +13,7 @@ import * as navigation from "./parts/navigation.js";
 import { closeDrawer, dialogOpen, openDialog } from "./parts/overlay.js";
 import * as keys from "./parts/shortcuts.js";
 import * as theme from "./parts/theme.js";
+import { ViewTools } from "./parts/view_tools.js";
 import * as router from "./router.js";
 import { t } from "./strings.js";
 
@@ -38,6 +40,7 @@ const SECTIONS = [
 const views = new Map();
 let shown = null;
 let bar = null;
+let tools = null;
 
 function start() {
   theme.start();
@@ -53,6 +56,7 @@ function start() {
   alerts.fresh.watch(tellOfAlerts);
   buildShell();
   banners.start();
+  time.watch(router.keep);
   router.route.watch(show);
   router.start();
   keys.start({ sections: SECTIONS, view: () => shown?.view, escape, theme: theme.toggle, help: showKeys });
@@ -62,6 +66,7 @@ function start() {
 function buildShell() {
   bar = new CaptureBar({ onQuit: askQuit, moreMenu });
   fill(document.getElementById("topbar"), h("a.brand.mobile-only", { href: "#/overview", "aria-label": t("app.name") }, brandMark()), bar.parts);
+  tools = new ViewTools();
   navigation.build(document.getElementById("nav"), SECTIONS);
   const foot = (iconName, label, act) => h("button.btn.btn-quiet.btn-sm", { type: "button", onclick: act, "aria-label": label }, icon(iconName), h("span.label", {}, label));
   fill(document.getElementById("rail-foot"), foot("sun", t("action.theme"), theme.toggle), foot("keyboard", t("action.shortcuts"), showKeys));
@@ -98,6 +103,12 @@ async function show({ name, parameters }) {
   const section = SECTIONS.find((one) => one.name === name) ?? (name ? SECTIONS[0] : null);
   if (!section) return;
   wanted = section;
+  const told = timeOf(parameters);
+  if (told) time.set(told);
+  else if (!isLive()) { // the time goes with the reader
+    router.note(section.name, parameters);
+    parameters = { ...parameters, ...time.value };
+  }
   closeMenu(false);
   document.title = t("app.title", { view: t(`nav.${section.name}`) });
   navigation.mark(section.name);
@@ -119,6 +130,7 @@ async function show({ name, parameters }) {
     fill(document.getElementById("main"), shown.view.element);
     scrollTo(0, 0);
   }
+  tools.attach(shown.view, section.name);
   shown.view.show(parameters);
 }
 

@@ -3,6 +3,7 @@
 import { Signal } from "./signal.js";
 
 let followed = null; // the address that is shown
+let kept = {}; // parameters that go with the reader from page to page
 
 export const route = new Signal({ name: "", parameters: {} });
 
@@ -22,9 +23,14 @@ export function go(name, parameters = {}) {
   follow(true);
 }
 
+/** Parameters that every address has from now on: the time that is shown. */
+export function keep(parameters) {
+  kept = parameters;
+}
+
 /** Changes the parameters in the address without a new entry in the history. */
 export function note(name, parameters) {
-  history.replaceState(null, "", address(name, parameters));
+  history.replaceState(null, "", address(name, { ...parameters, ...kept }));
   followed = location.hash;
 }
 

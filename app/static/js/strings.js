@@ -15,6 +15,7 @@ import places from "./strings/en_places.js";
 import process from "./strings/en_process.js";
 import settings from "./strings/en_settings.js";
 import shell from "./strings/en_shell.js";
+import time from "./strings/en_time.js";
 
 // One section a line; order means nothing.
 const en = {
@@ -30,6 +31,7 @@ const en = {
   ...places,
   ...process,
   ...settings,
+  ...time,
 };
 
 const languages = { en };

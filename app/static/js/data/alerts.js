@@ -48,6 +48,7 @@ export class AlertList {
   loaded = false;
   held = false;
   withMuted = false;
+  past = null; // {from, to}: alerts of the history in place of live ones
   muted = 0;
   #listener = () => {};
   #loading = null;
@@ -100,7 +101,7 @@ export class AlertList {
     this.#loading = loading;
     this.#following = following ? loading : null;
     try {
-      const rows = await get("/api/alerts", { limit: LIMIT, q: this.q, muted: this.withMuted ? 1 : null }, loading.signal);
+      const rows = await get("/api/alerts", { limit: LIMIT, q: this.q, ...(this.past ? { history: 1, ...this.past } : { muted: this.withMuted ? 1 : null }) }, loading.signal);
       if (loading.signal.aborted) return;
       this.rows = rows;
       this.pending = [];
@@ -108,7 +109,7 @@ export class AlertList {
       this.#refused?.(null);
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (error.status === 400) this.#refused?.(error);
+      if (error.status === 400 || this.past) this.#refused?.(error);
     }
     this.#following = null;
     this.loaded = true;
@@ -116,7 +117,7 @@ export class AlertList {
   }
 
   #hear(alerts) {
-    if (!this.#wanted) return;
+    if (!this.#wanted || this.past) return;
     if (this.held) {
       const known = new Set([...this.rows, ...this.pending].map((row) => row.id));
       this.pending = [...alerts.filter((row) => !known.has(row.id)), ...this.pending].slice(0, LIMIT);

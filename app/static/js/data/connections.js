@@ -3,6 +3,7 @@
  * `rate` is worked out here from two byte counts and the time between them.
  */
 
+import { page } from "../api.js";
 import * as live from "./live.js";
 
 const RATE_MEMORY_MS = 2500; // a row that has not changed for this long carries nothing now
@@ -13,6 +14,7 @@ export class Connections {
   #listener = () => {};
   #heard = false;
   #wanted = false;
+  #loading = null;
 
   constructor() {
     live.on("connections", (message) => this.#wanted && this.#take(message));
@@ -26,8 +28,10 @@ export class Connections {
     this.#listener = listener;
   }
 
-  /** Asks for what matches; `onRefused` hears why a query does not parse, or null. */
-  want(q, limit, onRefused) {
+  /** Asks for what matches; `onRefused` hears why a query does not parse, or null. `past` {from, to}: those that were kept of that time. */
+  want(q, limit, onRefused, past = null) {
+    this.stop();
+    if (past) return this.#load({ q, limit, history: 1, ...past }, onRefused);
     this.#wanted = true;
     live.want("connections", { q, limit }, onRefused);
   }
@@ -35,6 +39,30 @@ export class Connections {
   stop() {
     this.#wanted = false;
     live.unwant("connections");
+    this.#loading?.abort();
+    this.#loading = null;
+  }
+
+  async #load(parameters, onRefused) {
+    const loading = (this.#loading = new AbortController());
+    this.rows = new Map();
+    this.#heard = false;
+    this.#listener();
+    try {
+      const { rows, total } = await page("/api/connections", parameters, loading.signal);
+      if (loading.signal.aborted) return;
+      for (const row of rows) {
+        const key = `${row.run}/${row.flow_id}/${row.stretch}`;
+        this.rows.set(key, Object.assign(row, { key, rate: 0, touched: -Infinity }));
+      }
+      this.total = total;
+      onRefused(null);
+    } catch (problem) {
+      if (loading.signal.aborted) return;
+      onRefused(problem);
+    }
+    this.#heard = true;
+    this.#listener();
   }
 
   #take({ base, columns, rows, removed, total }) {

@@ -3,7 +3,7 @@
  * rows wait in `pending` and are only counted. Every row carries a number, `id`, that grows.
  */
 
-import { get } from "../api.js";
+import { page as load } from "../api.js";
 import * as live from "./live.js";
 
 const LIMIT = 5000;
@@ -15,10 +15,12 @@ export class NewestFirst {
   skipped = 0;
   loaded = false;
   held = false;
+  past = null; // {from, to}: rows of the history in place of live ones
   #listener = () => {};
   #loading = null;
   #ids = new Set();
-  #older = true;
+  #made = 0;
+  #next = null; // where older rows are
   #streaming = false; // the first frame repeats what is listed already
   #refused = null;
 
@@ -38,7 +40,7 @@ export class NewestFirst {
     this.q = q;
     this.#refused = onRefused;
     await this.#load({});
-    if (this.q === q) live.want(this.topic, { q, limit: PAGE }, (problem) => problem && onRefused(problem));
+    if (this.q === q && !this.past) live.want(this.topic, { q, limit: PAGE }, (problem) => problem && onRefused(problem));
   }
 
   stop() {
@@ -59,9 +61,8 @@ export class NewestFirst {
 
   /** The next page of older rows, when the reader has scrolled to the end. */
   async more() {
-    const last = this.rows.at(-1);
-    if (!last || this.#loading || !this.#older || this.rows.length >= LIMIT) return;
-    await this.#load({ cursor: last.id });
+    if (!this.rows.length || this.#loading || !this.#next || this.rows.length >= LIMIT) return;
+    await this.#load(this.#next);
   }
 
   #clear() {
@@ -69,7 +70,7 @@ export class NewestFirst {
     this.pending = [];
     this.skipped = 0;
     this.loaded = false;
-    this.#older = true;
+    this.#next = null;
     this.#streaming = false;
     this.#ids.clear();
     this.#loading?.abort();
@@ -81,17 +82,18 @@ export class NewestFirst {
     const loading = new AbortController();
     this.#loading = loading;
     try {
-      const page = await get(this.path, { limit: PAGE, q: this.q, ...parameters }, loading.signal);
+      const { rows, next } = await load(this.path, { limit: PAGE, q: this.q, ...(this.past ? { history: 1, ...this.past } : null), ...parameters }, loading.signal);
       if (loading.signal.aborted) return;
-      const fresh = page.filter((row) => !this.#ids.has(row.id));
+      for (const row of rows) row.id ??= `past-${(this.#made += 1)}`; // what was kept has no number
+      const fresh = rows.filter((row) => !this.#ids.has(row.id));
       for (const row of fresh) this.#ids.add(row.id);
       this.rows = [...this.rows, ...fresh].slice(0, LIMIT);
-      this.#older = page.length === PAGE;
+      this.#next = next;
       this.#refused?.(null);
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (error.status === 400) this.#refused?.(error);
-      this.#older = false;
+      if (error.status === 400 || this.past) this.#refused?.(error);
+      this.#next = null;
     }
     if (this.#loading === loading) this.#loading = null;
     this.loaded = true;
@@ -100,6 +102,7 @@ export class NewestFirst {
 
   /** What is older than the list's newest is in it, or further down where `more` will find it. */
   #take({ [this.field]: rows, skipped }) {
+    if (this.past) return;
     const newest = this.pending[0]?.id ?? this.rows[0]?.id ?? 0;
     const fresh = rows.filter((row) => row.id > newest).sort((a, b) => b.id - a.id);
     for (const row of fresh) this.#ids.add(row.id);

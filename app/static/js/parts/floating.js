@@ -44,6 +44,7 @@ function place(menu, box) {
 }
 
 function step(event, menu) {
+  if (event.target.matches("input:not([type=checkbox])")) return; // its keys are its own
   const items = [...menu.querySelectorAll("button:not(:disabled)")];
   const at = items.indexOf(document.activeElement);
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];

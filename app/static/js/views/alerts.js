@@ -15,6 +15,7 @@ const fitting = () => (NARROW.matches ? NARROW_COLUMNS : COLUMNS);
 const SEVERITIES = ["critical", "high", "medium", "low"];
 
 export class AlertsView extends LogView {
+  answersPast = true;
   #unwatch = null;
 
   constructor() {

@@ -10,6 +10,7 @@ import { t } from "../strings.js";
 import { figure } from "./overview_panels.js";
 
 export class CapturesView {
+  timeless = true;
   #stop = [];
   #uploading = null; // {name, part}
   #failed = null; // {name, text}

@@ -15,7 +15,7 @@ import { PROCESS_KEYS, processSection } from "./connection_process.js";
 const EXPLAIN_KEY = "netglass.explain";
 const FACTS_AFTER = 2; // groups: who and what come first
 const IN_TLS = ["tls_version", "alpn", "ja3", "ja4"]; // of the section about TLS, where there is one
-const HIDDEN = ["rate", "touched", "flow_id", "community_id"];
+const HIDDEN = ["key", "rate", "touched", "flow_id", "community_id"];
 
 export class ConnectionDetails {
   #row = null;
@@ -46,7 +46,7 @@ export class ConnectionDetails {
       },
     });
     this.#draw();
-    this.#loadAll(row.flow_id);
+    if (row.run === undefined) this.#loadAll(row.flow_id); // of a connection of the past all that was kept is in its row
   }
 
   /** The live table has a newer row. */

@@ -9,6 +9,7 @@ import { closeMenu, menuAnchor, openMenu } from "../parts/floating.js";
 import { footText, sorter, VirtualTable } from "../parts/table.js";
 import { pickMenu } from "../parts/pick_menu.js";
 import { credit } from "../parts/credit.js";
+import { span } from "../data/time.js";
 import { note } from "../router.js";
 import { t } from "../strings.js";
 import { COLUMNS } from "./connection_columns.js";
@@ -21,6 +22,8 @@ const CHOICE_KEY = "netglass.columns";
 const SORT_KEY = "netglass.sort";
 
 export class ConnectionsView {
+  answersPast = true;
+  #past = null; // {from, to} of the history; null: live
   #paused = false;
   #known = new Set(); // columns of which a value has been seen
   #choice = readChoice();
@@ -33,14 +36,14 @@ export class ConnectionsView {
     this.details = new ConnectionDetails({ onTerm: (term, exclude) => this.filter.add(term.field, term.value, exclude), onClose: () => this.table.setOpen(null) });
     this.pause = h("button.btn", { type: "button", id: "connections-pause", "aria-pressed": "false", onclick: () => this.togglePause() });
     const columns = h("button.btn", { type: "button", "aria-haspopup": "menu", "aria-expanded": "false", onclick: () => this.#chooseColumns(columns) }, icon("columns"), h("span.label", {}, t("connections.columns")));
-    this.filter = new FilterBar({ id: "connections-filter", placeholder: t("connections.filter"), actions: [columns, this.pause], list: () => "connections", columns: COLUMNS, rows: () => this.data.rows.values(), onApply: (q) => this.#ask(q) });
+    this.filter = new FilterBar({ id: "connections-filter", placeholder: t("connections.filter"), actions: [columns, this.pause], list: () => (this.#past ? "history" : "connections"), columns: COLUMNS, rows: () => this.data.rows.values(), onApply: (q) => this.#ask(q) });
     this.table = new VirtualTable({
       label: t("connections.title"),
       columns: this.#visible(),
-      keyOf: (row) => row.flow_id,
+      keyOf: (row) => row.key ?? row.flow_id,
       rowHeight: ROW_HEIGHT,
       sort: readSort(),
-      faded: (row) => row.session_status === "Closed" && session.capture.value?.source !== "file", // in a file everything has ended
+      faded: (row) => row.session_status === "Closed" && !this.#past && session.capture.value?.source !== "file", // in a file everything has ended
       onOpen: (row) => this.#open(row),
       onPick: (row, column, cell) => this.#pick(row, column, cell),
       onKey: (key, row, column) => this.#filterBy(row, column, key === "-"),
@@ -61,6 +64,8 @@ export class ConnectionsView {
   }
 
   show({ q = "" }) {
+    this.#past = span();
+    this.pause.hidden = Boolean(this.#past);
     this.filter.adopt(q);
     this.#ask(q);
     for (const stop of this.#stop) stop();
@@ -96,17 +101,17 @@ export class ConnectionsView {
     this.#refused = null;
     if (this.#paused) this.#paused = false;
     this.#showPause();
-    this.data.want(q, LIMIT, (problem) => this.#refuse(problem));
+    this.data.want(q, LIMIT, (problem) => this.#refuse(problem), this.#past);
   }
 
   #refuse(problem) {
     this.#refused = problem;
-    this.filter.refuse(problem);
+    this.filter.refuse(problem?.status === 400 ? problem : null);
   }
 
   #open(row) {
     this.details.open(row);
-    this.table.setOpen(row.flow_id);
+    this.table.setOpen(row.key ?? row.flow_id);
   }
 
   #pick(row, column, cell) {
@@ -169,12 +174,13 @@ export class ConnectionsView {
     this.table.setRows(rows);
     setText(this.count, footText(rows.length, this.data.total));
     this.table.setEmpty(rows.length ? null : this.#whyNone());
-    if (this.details.flowId !== null) this.details.update(this.data.rows.get(this.details.flowId));
+    if (this.details.flowId !== null && !this.#past) this.details.update(this.data.rows.get(this.details.flowId));
   }
 
   #whyNone() {
-    const why = whyEmpty();
+    const why = this.#past ? null : whyEmpty();
     if (why) return why;
+    if (this.#past && this.data.loaded && !this.filter.value) return empty({ iconName: "wait", title: t("time.none.title"), text: this.#refused?.message ?? t("history.none") });
     if (!this.data.loaded && !this.#refused) return empty({ iconName: "wait", text: t("connections.loading") });
     if (!this.filter.value) return empty({ iconName: "connections", title: t("connections.empty.title") });
     const clear = h("button.btn.btn-sm", { type: "button", onclick: () => this.filter.set("") }, t("action.clear"));

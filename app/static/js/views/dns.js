@@ -12,6 +12,8 @@ const NARROW = matchMedia("(max-width: 720px)");
 const fitting = () => (NARROW.matches ? NARROW_COLUMNS : COLUMNS);
 
 export class DnsView extends LogView {
+  answersPast = true;
+
   constructor() {
     const figures = new Figures();
     super({

@@ -13,6 +13,7 @@ const QUERIES = [
 ];
 
 export class HelpView {
+  timeless = true;
   #metrics = [];
   #rules = [];
 

@@ -7,17 +7,20 @@ import { TimeChart } from "../parts/chart.js";
 import { empty } from "../parts/empty.js";
 import { panel } from "../parts/panel.js";
 import { Ranked } from "../parts/ranked.js";
+import { instant, local, RANGES } from "../data/time.js";
 import { theme } from "../parts/theme.js";
 import { term } from "../query.js";
 import * as router from "../router.js";
 import { t } from "../strings.js";
 import { HistoryTable } from "./history_table.js";
 
-const RANGES = { "1h": 3600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000 };
+const OFFERED = ["1h", "24h", "7d", "30d"];
 const FIGURES = ["bytes", "bytes_sent", "bytes_recv", "flows", "hosts", "dns_queries"];
 const TOPS = { app: "app", process: "process", host: "ip", local: "ip", country: "country", port: null };
 
 export class HistoryView {
+  answersPast = true;
+  ownTime = true;
   #loading = null;
   #wanted = { range: "24h", from: "", to: "", q: "" };
 
@@ -56,7 +59,7 @@ export class HistoryView {
   }
 
   #controls() {
-    const names = Object.keys(RANGES);
+    const names = OFFERED;
     this.ranges = names.map((name) => h("button", { type: "button", data: { range: name }, onclick: () => this.#go({ range: name, from: "", to: "" }) }, t(`history.${name}`)));
     this.from = h("input", { type: "datetime-local", step: 1, id: "history-from", "aria-label": t("history.from") });
     this.to = h("input", { type: "datetime-local", step: 1, id: "history-to", "aria-label": t("history.to") });
@@ -80,8 +83,9 @@ export class HistoryView {
     this.q.value = q;
   }
 
+  /** Goes to another time or query; what has been typed into the box and not sent goes with it. */
   #go(changes) {
-    const { range, from, to, q } = { ...this.#wanted, ...changes };
+    const { range, from, to, q } = { ...this.#wanted, q: this.q.value.trim(), ...changes };
     router.go("history", { range, from, to, q });
   }
 
@@ -158,16 +162,4 @@ function change({ traffic, previous }) {
   if (!previous) return "";
   const part = (100 * (traffic - previous)) / previous;
   return `${part > 0 ? "+" : ""}${format.decimal(part, 0)} %`;
-}
-
-/** What a datetime-local field holds, as an instant; empty for none. */
-function instant(text) {
-  const time = new Date(text);
-  return Number.isNaN(time.getTime()) ? "" : time.toISOString();
-}
-
-function local(text) {
-  const time = new Date(text);
-  if (!text || Number.isNaN(time.getTime())) return "";
-  return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }

@@ -9,6 +9,7 @@ import { empty, whyEmpty } from "../parts/empty.js";
 import { FilterBar } from "../parts/filter_bar.js";
 import { pickMenu } from "../parts/pick_menu.js";
 import { VirtualTable } from "../parts/table.js";
+import { span } from "../data/time.js";
 import { note } from "../router.js";
 import { t } from "../strings.js";
 
@@ -44,6 +45,9 @@ export class LogView {
   }
 
   show({ q = "" }) {
+    this.past = this.answersPast ? span() : null;
+    this.data.past = this.past;
+    this.pause.hidden = Boolean(this.past);
     this.filter.adopt(q);
     this.#ask(q);
     for (const stop of this.#stop) stop();
@@ -88,7 +92,7 @@ export class LogView {
 
   #follow(capture) {
     const run = capture?.started ? `${capture.started} ${capture.file ?? ""}` : this.run;
-    if (this.run !== undefined && run !== this.run) this.#ask(this.filter.value); // numbers begin again with every capture
+    if (this.run !== undefined && run !== this.run && !this.past) this.#ask(this.filter.value); // numbers begin again with every capture
     this.run = run;
     this.followed(capture);
     this.draw();
@@ -122,7 +126,7 @@ export class LogView {
     this.table.scroll.scrollTop = 0;
     this.data.want(q, (problem) => {
       this.#refused = problem;
-      this.filter.refuse(problem);
+      this.filter.refuse(problem?.status === 400 ? problem : null);
     });
   }
 
@@ -150,8 +154,9 @@ export class LogView {
   }
 
   #whyNone() {
-    const why = whyEmpty();
+    const why = this.past ? null : whyEmpty();
     if (why) return why;
+    if (this.past && this.data.loaded && !this.filter.value) return empty({ iconName: "wait", title: t("time.none.title"), text: this.#refused?.message ?? t("history.none") });
     if (!this.data.loaded && !this.#refused) return empty({ iconName: "wait", text: t("connections.loading") });
     if (!this.filter.value) return empty({ iconName: this.name, title: t(`${this.name}.empty.title`), text: t(`${this.name}.empty`) });
     const clear = h("button.btn.btn-sm", { type: "button", onclick: () => this.filter.set("") }, t("action.clear"));

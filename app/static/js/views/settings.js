@@ -13,6 +13,7 @@ const SECONDS = 5;
 const QUESTIONS = { settings: "/api/settings", stats: "/api/stats", alerts: "/api/alert_summary", history: "/api/history", capture: "/api/capture" };
 
 export class SettingsView {
+  timeless = true;
   #timer = null;
   #round = 0;
 
