@@ -136,6 +136,9 @@ class Engine:
             second = int(seconds[begin])
             if second != self._second:
                 self._tick((self._second + 1) * SECOND)
+                if second > self._second + 1:  # silence: what waited for answers has waited long enough
+                    self.context.now_ns = max(self.context.now_ns, second * SECOND)
+                    self._tick(second * SECOND)
                 self._second = second
                 ticked = True
             self.context.now_ns = int(stamps[end - 1])

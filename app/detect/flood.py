@@ -55,6 +55,7 @@ class Flood(Detector):
         Knob("syns", 100, "requests/s", "Browsers open some tens of connections at once to a site; a hundred a second to one port without going on is no client."),
         Knob("datagrams", 500, "datagrams/s", "Ordinary services see that many new flows a second only when they answer."),
         Knob("random_ports", 500, "requests/s", "To any ports of one host: above what scans need."),
+        Knob("lasting_syns", 30, "requests/s", "On average over ten seconds and more to one port: clients that wait for a service pause between their tries."),
         Knob("answered_share", 0.3, "of the flows", "A service under ordinary load answers nearly all."),
         Knob("high", 1000, "packets/s", "From here the severity is high."),
     )  # fmt: skip
@@ -74,6 +75,9 @@ class Flood(Detector):
                 return
         else:
             limit = int(self.knob("syns" if syn else "datagrams"))
+        lasting = self.knob("lasting_syns")
+        if syn and table == "services" and contact.seconds >= 10 and contact.attempts >= lasting * contact.seconds:
+            limit = min(limit, int(lasting))
         if contact.peak < max(limit, 2 * contact.told) or not self._may_look(contact.last):
             return
         port = contact.port if table == "services" else 0

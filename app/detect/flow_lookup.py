@@ -44,7 +44,9 @@ def answered(table: FlowTable | None, address: tuple[int, int], port: int, proto
         shift = np.where(by_b, at.SEEN_SHIFT, 0)
         seen = mine[:, at.STATE] >> shift
         sent = np.where(by_b, mine[:, at.PACKETS + 1], mine[:, at.PACKETS])
-        spoken = (seen & at.SEEN_ACK != 0) | ((seen & at.SEEN_DATA != 0) & (sent > 1))  # a SYN may carry data
+        went_on = (seen & at.SEEN_ACK != 0) | ((seen & at.SEEN_DATA != 0) & (sent > 1))  # a SYN may carry data
+        replied = np.where(by_b, mine[:, at.PACKETS], mine[:, at.PACKETS + 1])
+        spoken = np.where(seen & at.SEEN_SYN != 0, went_on, replied > 0)  # an ACK out of nothing opens nothing
     else:
         spoken = (mine[:, at.PACKETS] > 0) & (mine[:, at.PACKETS + 1] > 0)
     return Answered(len(mine), int(spoken.sum()))

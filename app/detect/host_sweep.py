@@ -55,6 +55,8 @@ class HostSweep(Detector):
         Knob("ping_hosts", 15, "hosts", "Ping is for single hosts; monitoring of more than that is known to who set it up."),
         Knob("remote_hosts", 12, "hosts", "A person works on one to five hosts at a time."),
         Knob("crowd", 3, "hosts of one network", "Sweeps take addresses side by side; servers on the Internet lie apart."),
+        Knob("side_by_side", 10, "hosts of one network", "So many neighbours are tried by nothing but a sweep, whatever the port: `hosts` is the limit then."),
+        Knob("anywhere", 200, "hosts", "On a service's port, wherever they lie: who has lost the connection gets no addresses to try any more."),
     )  # fmt: skip
     contacts = ("ports",)
 
@@ -85,6 +87,10 @@ class HostSweep(Detector):
             limit, apart = int(self.knob("hosts")), udp
         else:
             limit, apart = int(self.knob("other_hosts")), True
+        if crowd >= self.knob("side_by_side"):
+            limit, apart = min(limit, int(self.knob("hosts"))), False
+        elif not udp and is_sought(contact.port) and contact.failed >= self.knob("anywhere"):
+            apart = contact.failed < 0.9 * contact.items
         if contact.failed < limit:
             self._lateral(contact)
             return

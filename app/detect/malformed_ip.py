@@ -19,6 +19,7 @@ from app.stats.bounded import BoundedMap
 SECOND: Final = 1_000_000_000
 MOST_A_SECOND: Final = 300  # fragments, and packets with options, that are read
 FRAGMENT_NS: Final = 30 * SECOND
+TCP_HEADER: Final = 20
 LOOSE, STRICT = 131, 137  # RFC 791 § 3.1: source routes
 HOP_BY_HOP, ROUTING, DESTINATION = 0, 43, 60
 PAD_1, PAD_N = 0, 1
@@ -50,6 +51,15 @@ class MalformedIp(Detector):
             "T1499.001",
         ),
         Rule(
+            "tiny_fragments",
+            "Tiny fragments: a TCP header cut in pieces, as scans do to slip past filters",
+            "medium",
+            "The first fragment of a TCP segment is shorter than TCP's header, so that a filter does not see the flags or even the ports (RFC 1858, RFC 3128).",
+            "No stack cuts so small; a link with an MTU below 68 bytes does not exist in IPv4.",
+            "Let the border put fragments together before it judges, or drop such ones.",
+            "T1562.004",
+        ),
+        Rule(
             "source_routed",
             "Source-routed packets: the sender lays down the route (spoofing)",
             "medium",
@@ -71,6 +81,7 @@ class MalformedIp(Detector):
     knobs = (
         Knob("land", 1, "packets", "No stack sends one."),
         Knob("overlaps", 1, "datagrams", "Retransmitted fragments are identical, so one real overlap was made."),
+        Knob("tiny", 3, "fragments", "One may be damaged."),
         Knob("routed", 1, "packets", "Nobody uses source routes any more."),
         Knob("option_packets", 2, "packets", "With options nobody has defined; one may be damaged. Padding that is not zero is told at once."),
         Knob("headers", 4, "headers", "Extension headers of one packet; one or two are usual, RFC 8200 allows each once, destination options twice."),
@@ -181,6 +192,10 @@ class MalformedIp(Detector):
         if length <= 0 or (not more and not begin):
             return
         end = begin + length
+        if more and not begin and header[9] == 6 and length < TCP_HEADER:
+            source, target = self._ends(batch, index)
+            text = f"{{count}} TCP segments from {source} to {target} begin with a fragment of less than {TCP_HEADER} bytes; the limit is {{limit}}."
+            self._tell(batch, index, "tiny_fragments", source, target, text, int(self.knob("tiny")), 0.85)
         if end > 65_535:
             source, target = self._ends(batch, index)
             self._overlap(batch, index, f"A fragment from {source} to {target} ends at byte {end} of its datagram", 0.9)

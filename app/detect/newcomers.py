@@ -21,7 +21,8 @@ from app.stats.distinct import DistinctCounter
 SECOND: Final = 1_000_000_000
 WINDOW_NS: Final = 10 * SECOND
 SAMPLE_NS: Final = 50_000_000  # between two looks at hardware addresses
-SAMPLED: Final = 32  # packets of one batch whose source hardware addresses are read
+SAMPLED: Final = 32  # packets whose source hardware addresses are read in that time …
+MOST_SAMPLES: Final = 20  # … which a batch may hold several times
 MOST_A_TICK: Final = 500
 
 
@@ -105,7 +106,10 @@ class Newcomers(Detector):
         )
 
     def _count(self, batch: Batch) -> None:
-        step = max(len(batch) // SAMPLED, 1)
+        span = int(batch.packets["ts"][-1]) - int(batch.packets["ts"][0])
+        step = max(
+            len(batch) // (SAMPLED * max(1, min(span // SAMPLE_NS, MOST_SAMPLES))), 1
+        )  # a file comes in large batches
         if not self._since or batch.now_ns - self._since > WINDOW_NS:
             self._since, self._macs, self._told, self._evidence = batch.now_ns, DistinctCounter(1024), 0, []
         indices = np.arange(batch.begin, batch.end, step)

@@ -6,15 +6,21 @@ flags that no TCP sends. The rows of `pairs` hold up to an hour of attempts, so 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 from app.detect import networks
+from app.detect.batch import ACK, RST, Batch
 from app.detect.detector import Detector, attempts_evidence
 from app.detect.rule import Knob, Rule
 from app.flow import contact_layout as at
 from app.flow.contacts import Contact
-from app.model.alert import Severity
+from app.model.alert import Evidence, Severity
 
+SECOND: Final = 1_000_000_000
+REFUSALS_NS: Final = 60 * SECOND
+SERVICES: Final = 10_000  # ports below are services'; connections are opened from ports above
+MOST_A_SECOND: Final = 500
 STEALTH: Final = at.BY_FIN | at.BY_NULL | at.BY_XMAS | at.BY_ODD
 NAMES: Final = {
     at.BY_SYN: "SYN",
@@ -31,6 +37,16 @@ NAMES: Final = {
 def ways(kinds: int) -> str:
     """How it was tried, in words."""
     return ", ".join(name for bit, name in NAMES.items() if kinds & bit)
+
+
+@dataclass(slots=True)
+class Refusals:
+    """At which ports one host refused another, without a question that was seen."""
+
+    since: int = 0
+    ports: set[int] = field(default_factory=set)
+    evidence: list[Evidence] = field(default_factory=list)
+    told: int = 0
 
 
 class PortScan(Detector):
@@ -55,9 +71,49 @@ class PortScan(Detector):
         ),
         Knob("udp_ports", 12, "ports", "Video calls and games open some more UDP ports with one host than TCP ports."),
         Knob("stealth_ports", 3, "ports", "Packets without a legal combination of flags are not sent by accident; three ports leave out a defect device."),
+        Knob("refusals", 25, "ports", "Of one host that refuses another, where only the answers are captured: closing programs reset connections at a few."),
         Knob("failed_share", 0.6, "of the ports", "A scan of a server with many open ports still fails on most."),
     )  # fmt: skip
     contacts = ("pairs",)
+    selections = ("first_tcp",)
+
+    def begin(self) -> None:
+        self._refusals = self.bounded(1024, Refusals)
+
+    def on_packets(self, batch: Batch) -> None:
+        """Refusals of what nobody saw: the capture holds one direction, and the scan is seen in its answers."""
+        first = batch.select("first_tcp")
+        chosen = first[(batch.column("tcp_flags", first) == RST | ACK) & (batch.column("src_port", first) < SERVICES)]
+        for index in self.ration("refusals", batch, chosen, MOST_A_SECOND).tolist():
+            row = batch.row(index)
+            scanned, scanner = (int(row["src_hi"]), int(row["src_lo"])), (int(row["dst_hi"]), int(row["dst_lo"]))
+            refusals, ts = self._refusals[scanner, scanned], int(row["ts"])
+            if ts - refusals.since > REFUSALS_NS:
+                refusals.since, refusals.ports, refusals.evidence, refusals.told = ts, set(), [], 0
+            refusals.ports.add(int(row["src_port"]))
+            if len(refusals.evidence) < 10:
+                refusals.evidence.extend(batch.evidence(index))
+            if len(refusals.ports) >= max(self.knob("refusals"), 2 * refusals.told):
+                refusals.told = len(refusals.ports)
+                self._tell_refusals(networks.text(*scanner), networks.text(*scanned), refusals, ts)
+
+    def _tell_refusals(self, scanner: str, scanned: str, refusals: Refusals, ts: int) -> None:
+        count, limit = len(refusals.ports), int(self.knob("refusals"))
+        self.alert(
+            "port_scan",
+            f"{scanned} refused {scanner} at {count} ports within {REFUSALS_NS // SECOND} s; what it asked was not captured. The limit is {limit} ports.",
+            ts,
+            scanner,
+            scanned,
+            title="Port scan, seen in its answers",
+            confidence=0.6,
+            measured=count,
+            threshold=limit,
+            unit="ports",
+            protocol="tcp",
+            evidence=refusals.evidence,
+            details={"ports_tried": count, "resets": count},
+        )
 
     def on_contact(self, table: str, contact: Contact) -> None:
         if networks.is_group(*contact.b) or networks.is_group(*contact.a) or contact.a == contact.b:

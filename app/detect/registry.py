@@ -24,6 +24,7 @@ from app.detect.malformed_ip import MalformedIp
 from app.detect.neighbour_discovery import NeighbourDiscovery
 from app.detect.newcomers import Newcomers
 from app.detect.odd_probes import OddProbes
+from app.detect.one_sided_flood import OneSidedFlood
 from app.detect.port_scan import PortScan
 from app.detect.reconnects import Reconnects
 from app.detect.traffic_volume import TrafficVolume
@@ -37,6 +38,7 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     ArpSweep,
     Flood,
     IcmpFlood,
+    OneSidedFlood,
     Unsolicited,
     ArpSpoof,
     NeighbourDiscovery,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.detect import networks
 from app.detect.batch import ACK, RST, SYN, Batch
@@ -62,6 +63,16 @@ MOST_A_SECOND: Final = 4096
 MOST_A_BATCH: Final = 512  # packets of one batch that are looked at one by one; the others are counted in proportion
 COMMON: Final = 50
 MAX_HOSTS: Final = 2048
+MOST_VOLUMES: Final = 32  # pairs of host and service weighed in a second
+
+
+def _unasked(rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Flows of datagrams from a service that amplifies, not answered. Both ends at its port talk as equals, unless it is much."""
+    chosen: NDArray[np.bool_] = (rows["protocol"] == 17) & (rows["dst_packets"] == 0) & (rows["kind"] & 2 == 0)
+    if chosen.any():
+        chosen &= np.isin(rows["src_port"], _AMPLIFIER_PORTS)
+        chosen &= (rows["src_port"] != rows["dst_port"]) | (rows["src_port"] == 123)
+    return chosen
 
 
 class Received:
@@ -116,12 +127,18 @@ class Unsolicited(Detector):
         Knob("sources", 30, "hosts", "Of which one service answers unasked within ten seconds: servers that are really asked are seen to be asked."),
         Knob("dns_sources", 150, "hosts", "A resolver asks that many name servers in ten seconds; where only answers are captured they look unasked."),
         Knob("any_sources", 300, "hosts", "From a port of no known amplifier: peer-to-peer programs are called by tens of strangers."),
-        Knob("synacks", 100, "packets", "Within ten seconds, from at least `sources` hosts."),
+        Knob("synacks", 100, "packets", "Within ten seconds, from at least `synack_sources` hosts."),
+        Knob("synack_sources", 10, "hosts", "A page is made of a handful of servers; a hundred connections whose requests are not seen are not one."),
+        Knob("unasked", 200, "packets", "Of one service to one host, unanswered: few reflectors that send much."),
+        Knob("unasked_size", 200, "bytes", "Mean payload of those: what is amplified is large. A time server's answer has 48."),
+        Knob("unasked_dns_size", 600, "bytes", "The same for DNS, whose ordinary answers lie below 300."),
         Knob("backscatter_targets", 10, "hosts", "A server that answers ten hosts that never called is the victim of forged sources."),
     )  # fmt: skip
     selections = ("first",)
+    wants_flows = True
 
     def begin(self) -> None:
+        self._told_volume = self.bounded(MAX_HOSTS, int)
         worth = lambda entry: entry.packets > 20  # noqa: E731
         self._amplified = self.bounded(MAX_HOSTS, Received, worth)
         self._reflected = self.bounded(MAX_HOSTS, Received, worth)
@@ -189,7 +206,7 @@ class Unsolicited(Detector):
             if self._passed(entry, len(entry.others), limit, now_ns):
                 self._amplification(target, port, entry, limit, now_ns)
         for target, entry in self._reflected.items():
-            limit = int(self.knob("sources"))
+            limit = int(self.knob("synack_sources"))
             if entry.packets >= self.knob("synacks") and self._passed(entry, len(entry.others), limit, now_ns):
                 self._reflection(target, entry, limit, now_ns)
         for source, entry in self._scattered.items():
@@ -222,6 +239,46 @@ class Unsolicited(Detector):
             protocol="udp",
             evidence=entry.evidence,
             details={"service": service, "port": port, "packets": entry.packets, "payload_bytes": entry.payload},
+        )
+
+    def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
+        """Few reflectors that send much: datagrams of a service to a host that never asked, by their number and size."""
+        rows = np.concatenate((changed[_unasked(changed)], ended[_unasked(ended)]))
+        rows = rows[rows["end"] >= self.context.now_ns - WINDOW_NS]
+        if int(rows["src_packets"].sum()) < self.knob("unasked"):
+            return
+        keys = list(zip(*(rows[name].tolist() for name in ("dst_hi", "dst_lo", "src_port")), strict=True))
+        for key in sorted(set(keys))[:MOST_VOLUMES]:
+            mine = rows[np.array([one == key for one in keys])]
+            self._volume(((key[0], key[1]), key[2]), mine)
+
+    def _volume(self, key: tuple[tuple[int, int], int], rows: NDArray[np.void]) -> None:
+        (target, port), packets = key, int(rows["src_packets"].sum())
+        mean = int(rows["src_payload"].sum()) / max(packets, 1)
+        limit = int(self.knob("unasked"))
+        if packets < max(limit, 2 * self._told_volume[key]) or networks.is_group(*target):
+            return
+        if mean < self.knob("unasked_dns_size" if port == 53 else "unasked_size") or networks.maybe_broadcast(*target):
+            return
+        self._told_volume[key] = packets
+        service, victim = AMPLIFIERS[port], networks.text(*target)
+        sources = len({(int(row["src_hi"]), int(row["src_lo"])) for row in rows[:512]})
+        self.alert(
+            "udp_amplification",
+            f"{victim} got {packets} {service} answers of {mean:.0f} bytes on average from {sources} host{'s' if sources > 1 else ''} without asking; "
+            f"the limit is {limit}.",
+            int(rows["end"].max()),
+            networks.text(int(rows["src_hi"][0]), int(rows["src_lo"][0])) if sources == 1 else None,
+            victim,
+            title=f"Amplification attack: {service} answers nobody asked for",
+            confidence=0.8,
+            fold=(target, port),
+            measured=packets,
+            threshold=limit,
+            unit="packets",
+            protocol="udp",
+            flow_ids=rows["flow_id"][:20].tolist(),
+            details={"service": service, "port": port, "mean_payload": round(mean), "sources": sources},
         )
 
     def _reflection(self, target: tuple[int, int], entry: Received, limit: int, now_ns: int) -> None:

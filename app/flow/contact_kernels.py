@@ -1,6 +1,7 @@
 """Attempts to reach something, counted per source and target, port and service in tables of fixed size (`app.flow.contact_layout`).
 
-An attempt is a packet that begins something: a SYN, a TCP packet with flags that no connection sends, the first datagram or echo request of a flow. Packets
+An attempt is a packet that begins something: a SYN, a TCP packet with flags that no connection sends, the first datagram or ICMP request (echo, time stamp,
+information, mask) of a flow. Packets
 that answer mark what they answer. A full bucket gives up the row with the fewest items: strangers of a flood push out each other, not the scanner.
 """
 
@@ -265,10 +266,14 @@ def note_contacts(
                 continue
             kind = int64(BY_UDP)
         elif proto == 1 or proto == 58:
-            if src_port == (8 if proto == 1 else 128):
+            if (proto == 1 and (src_port == 8 or src_port == 13 or src_port == 15 or src_port == 17)) or (
+                proto == 58 and src_port == 128
+            ):
                 if first:
                     kind = int64(BY_ICMP)
-            elif src_port == (0 if proto == 1 else 129):
+            elif src_port == 129 or (
+                proto == 1 and (src_port == 0 or src_port == 14 or src_port == 16 or src_port == 18)
+            ):
                 k, _, _ = find(ports, int64(p.dst_hi), int64(p.dst_lo), 0, 0, proto, seeds)
                 if k >= 0:
                     mark_answered(ports, k, host_bit(int64(p.src_hi), int64(p.src_lo)))

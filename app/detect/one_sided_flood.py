@@ -1,0 +1,127 @@
+"""Floods of packets that belong to no connection: TCP segments without a SYN before them, and a single stream of datagrams that nobody answers.
+
+Floods of SYNs and of new flows are told by `app.detect.flood`. Here the flow table is asked: where many flows of one or two segments without a SYN go to one host, or one flow
+carries thousands of packets a second one way. A capture that shows one direction alone has flows that go on, or few of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.detect import networks
+from app.detect.detector import Detector
+from app.detect.rule import Knob, Rule
+
+SECOND: Final = 1_000_000_000
+RECENT_NS: Final = 2 * SECOND
+SYN: Final = 2
+MOST_HOSTS: Final = 16  # told in one second
+MOST_FLOWS: Final = 64
+
+
+class OneSidedFlood(Detector):
+    name = "one_sided_flood"
+    rules = (
+        Rule(
+            "tcp_flood",
+            "TCP flood (denial of service): segments of connections that nobody opened",
+            "high",
+            "A host gets many TCP segments a second (ACK, FIN, RST, data) that belong to no connection, and answers none: they use up firewalls and lines.",
+            "A firewall that has lost its table; a capture that began in the middle of much traffic.",
+            "Drop what belongs to no connection at the border. Sources are mostly forged, so blocking them does not help.",
+            "T1499.001",
+        ),
+        Rule(
+            "datagram_flood",
+            "UDP flood (denial of service): one stream that nobody answers",
+            "medium",
+            "One sender sends another thousands of datagrams a second within one flow, and gets no answer.",
+            "Measurements of throughput, film and sound between studios, collectors of flow records with very many senders.",
+            "See whether the target wants the stream; else ask the provider to filter the source.",
+            "T1498.001",
+        ),
+    )
+    knobs = (
+        Knob("segments", 300, "flows", "Of one or two segments without a SYN to one host within two seconds."),
+        Knob("one_flow", 5000, "segments/s", "Within one flow that nobody opened, without data and without an answer: acknowledgements of a transfer are fewer."),
+        Knob("datagrams", 5000, "datagrams/s", "Film for one viewer has 500 to 2000."),
+        Knob("high", 20_000, "packets/s", "From here the severity of a stream is high."),
+    )  # fmt: skip
+    wants_flows = True
+
+    def begin(self) -> None:
+        self._told = self.bounded(2048, int)
+
+    def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
+        rows = np.concatenate([part[(part["dst_packets"] == 0) & (part["kind"] & 2 == 0)] for part in (changed, ended)])
+        rows = rows[rows["end"] >= self.context.now_ns - RECENT_NS]
+        tcp = rows[(rows["protocol"] == 6) & (rows["src_flags"] & SYN == 0)]
+        strays = tcp[tcp["src_packets"] <= 2]
+        if len(strays) >= self.knob("segments"):
+            self._strays(strays)
+        busy = rows[rows["src_packets"] >= self.knob("one_flow")]
+        for row in busy[:MOST_FLOWS]:
+            self._stream(row)
+
+    def _strays(self, rows: NDArray[np.void]) -> None:
+        limit = int(self.knob("segments"))
+        hosts, counts = np.unique(rows[["dst_hi", "dst_lo"]], return_counts=True)
+        for place in np.argsort(counts)[::-1][:MOST_HOSTS].tolist():
+            target, count = (int(hosts[place]["dst_hi"]), int(hosts[place]["dst_lo"])), int(counts[place])
+            if count < max(limit, 2 * self._told[target]) or networks.is_group(*target):
+                continue
+            self._told[target] = count
+            mine = rows[(rows["dst_hi"] == target[0]) & (rows["dst_lo"] == target[1])]
+            sources = len(np.unique(mine[["src_hi", "src_lo"]]))
+            name = networks.text(*target)
+            self.alert(
+                "tcp_flood",
+                f"{name} got segments of {count} TCP connections that nobody opened within {RECENT_NS // SECOND} s from {sources} "
+                f"source{'s' if sources > 1 else ''} and answered none; the limit is {limit}.",
+                int(mine["end"].max()),
+                networks.text(int(mine["src_hi"][0]), int(mine["src_lo"][0])) if sources == 1 else None,
+                name,
+                confidence=0.8,
+                fold=(target,),
+                measured=count,
+                threshold=limit,
+                unit="flows",
+                protocol="tcp",
+                flow_ids=mine["flow_id"][:20].tolist(),
+                details={"sources": sources},
+            )
+
+    def _stream(self, row: np.void) -> None:
+        tcp, packets = int(row["protocol"]) == 6, int(row["src_packets"])
+        target = (int(row["dst_hi"]), int(row["dst_lo"]))
+        if int(row["protocol"]) not in (6, 17) or networks.is_group(*target) or networks.maybe_broadcast(*target):
+            return
+        if tcp and (int(row["src_flags"]) & SYN or int(row["src_payload"]) > packets):  # a capture of one direction
+            return
+        seconds = max((int(row["end"]) - int(row["start"])) / SECOND, 1.0)
+        rate, limit = packets / seconds, self.knob("one_flow" if tcp else "datagrams")
+        key = int(row["flow_id"])
+        if rate < limit or packets < 2 * self._told[key]:
+            return
+        self._told[key] = packets
+        source, name = networks.text(int(row["src_hi"]), int(row["src_lo"])), networks.text(*target)
+        what = "empty TCP segments" if tcp else "datagrams"
+        self.alert(
+            "tcp_flood" if tcp else "datagram_flood",
+            f"{source} sent {name} (port {row['dst_port']}) {rate:,.0f} {what} a second within one flow and got no answer; the limit is {limit:,.0f}.",
+            int(row["end"]),
+            source,
+            name,
+            severity="high" if rate >= self.knob("high") else "medium",
+            confidence=0.6,
+            fold=(source, target),
+            measured=round(rate),
+            threshold=limit,
+            unit="packets/s",
+            protocol="tcp" if tcp else "udp",
+            flow_ids=(key,),
+            details={"packets": packets, "port": int(row["dst_port"])},
+        )

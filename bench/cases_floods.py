@@ -1,0 +1,179 @@
+"""Floods and their amplification, as hping3 and its relatives make them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import Final
+
+from bench.case_frames import ACK, BROADCAST, FIN, PSH, RST, SYN, Timed, dns, echo, in_order, ip, tcp, tried, udp
+from bench.cases import Case
+
+VICTIM, VICTIM6, FAR = "10.1.1.20", "2001:db8:1::20", "185.220.1.9"
+
+
+def stranger(random: Random) -> str:
+    return ".".join(str(random.randrange(11, 200)) for _ in range(4))
+
+
+def segments(number: int, rate: float, flags: int = SYN, forged: bool = True, any_port: bool = False, sport: int = 0, payload: int = 0) -> list[Timed]:  # fmt: skip
+    """TCP segments to one host; `forged`: each from another address."""
+    random = Random(number)
+    return [
+        (
+            i / rate,
+            tcp(
+                stranger(random) if forged else FAR,
+                sport or random.randrange(1024, 65_536),
+                VICTIM,
+                random.randrange(1, 65_536) if any_port else 80,
+                flags,
+                bytes(payload),
+            ),
+        )
+        for i in range(number)
+    ]
+
+
+def half_open(number: int, rate: float) -> list[Timed]:
+    """The server answers, and nobody goes on."""
+    random, made = Random(1), []
+    for i in range(number):
+        source = stranger(random)
+        made.append((i / rate, tcp(source, 5000, VICTIM, 443, SYN)))
+        made.append((i / rate + 0.001, tcp(VICTIM, 443, source, 5000, SYN | ACK, seq=7, ack=1001)))
+    return made
+
+
+def syns6(number: int, rate: float) -> list[Timed]:
+    random = Random(1)
+    return [(i / rate, tcp(f"2001:db8:9::{random.getrandbits(16):x}", 5000, VICTIM6, 443, SYN)) for i in range(number)]
+
+
+def datagrams(number: int, rate: float, forged: bool = True, one_flow: bool = False) -> list[Timed]:
+    random = Random(number)
+    return [
+        (
+            i / rate,
+            udp(
+                stranger(random) if forged else FAR,
+                5000 if one_flow else random.randrange(1024, 65_536),
+                VICTIM,
+                9 if one_flow or not forged else random.randrange(1, 65_536),
+                bytes(200),
+            ),
+        )
+        for i in range(number)
+    ]
+
+
+def amplified(port: int, number: int, reflectors: int, size: int, to: int = 0) -> list[Timed]:
+    """Answers of a service that nobody asked."""
+    random = Random(port)
+    sources = [stranger(random) for _ in range(reflectors)]
+    return [
+        (
+            i / 500,
+            udp(sources[i % reflectors], port, VICTIM, to or random.randrange(1024, 65_536), random.randbytes(size)),
+        )
+        for i in range(number)
+    ]
+
+
+def long_answers(number: int) -> list[Timed]:
+    """Of one open resolver."""
+    answers = [(16, b"\xc8" + b"x" * 200)] * 5
+    return [(i / 500, udp("8.8.8.8", 53, VICTIM, 1024 + i, dns(i, "x.org", 255, answers))) for i in range(number)]
+
+
+def reflected(number: int, servers: int) -> list[Timed]:
+    random = Random(servers)
+    sources = [stranger(random) for _ in range(servers)]
+    return [
+        (i / 200, tcp(sources[i % servers], 80, VICTIM, random.randrange(1024, 65_000), SYN | ACK, seq=9, ack=8))
+        for i in range(number)
+    ]
+
+
+def pings(number: int, rate: float, source: Callable[[Random], str], target: str = VICTIM) -> list[Timed]:
+    random = Random(number)
+    return [(i / rate, echo(source(random), target, i, bytes(56))) for i in range(number)]
+
+
+def leases(number: int, rate: float) -> list[Timed]:
+    """Discovers of made-up hardware addresses."""
+    random, made = Random(1), []
+    for i in range(number):
+        hardware = b"\x02" + random.randbytes(5)
+        head = struct.pack("!BBBBIHHIIII", 1, 1, 6, 0, random.getrandbits(32), 0, 0x8000, 0, 0, 0, 0)
+        body = head + hardware + bytes(202) + b"\x63\x82\x53\x63\x35\x01\x01\xff"
+        frame = udp("0.0.0.0", 68, "255.255.255.255", 67, body)
+        made.append((i / rate, BROADCAST + hardware + frame[12:]))
+    return made
+
+
+def addresses(number: int) -> list[Timed]:
+    """Made-up hardware addresses, to fill a switch's table."""
+    random, made = Random(1), []
+    for i in range(number):
+        frame = tcp(stranger(random), 5, stranger(random), 5, SYN)
+        made.append((i / 1000, b"\x02" + random.randbytes(5) + b"\x02" + random.randbytes(5) + frame[12:]))
+    return made
+
+
+def routers(number: int) -> list[Timed]:
+    random, made = Random(1), []
+    for i in range(number):
+        head = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 7200, 7200, 0)  # fmt: skip
+        body = head + b"\x20\x01\x0d\xb8" + random.randbytes(4) + bytes(8)
+        made.append((i / 100, ip(f"fe80::{random.getrandbits(16):x}:1", "ff02::1", 58, body, ttl=255)))
+    return made
+
+
+def one(random: Random) -> str:
+    return FAR
+
+
+_SYN: Final = ("syn_flood",)
+_AMPLIFIED: Final = ("udp_amplification",)
+CASES: Final = (
+    Case("SYN flood of one source", _SYN, VICTIM, partial(segments, 2000, 500.0, forged=False)),
+    Case("SYN flood of one source, 80 a second", _SYN, VICTIM, partial(segments, 1600, 80.0, forged=False)),
+    Case("SYN flood from one port", _SYN, VICTIM, partial(segments, 1500, 500.0, sport=2048)),
+    Case("SYN flood, forged sources", _SYN, VICTIM, partial(segments, 1500, 300.0)),
+    Case("SYN flood, forged sources, any port", _SYN, VICTIM, partial(segments, 3000, 1000.0, any_port=True)),
+    Case("SYN flood with data", _SYN, VICTIM, partial(segments, 1500, 500.0, payload=120)),
+    Case("SYN flood that is answered", _SYN, VICTIM, partial(half_open, 1200, 400.0)),
+    Case("SYN flood, answered and reset", _SYN, VICTIM, lambda: in_order(tried(i / 400, f"60.{i % 200}.{i // 200}.9", VICTIM, 443, "H") for i in range(1200))),
+    Case("SYN flood over IPv6", _SYN, VICTIM6, partial(syns6, 1500, 500.0)),
+    Case("ACK flood, forged sources", ("tcp_flood", "syn_flood"), VICTIM, partial(segments, 3000, 1000.0, ACK)),
+    Case("ACK flood of one source", ("tcp_flood", "syn_flood"), VICTIM, partial(segments, 3000, 1000.0, ACK, False)),
+    Case("RST flood", ("tcp_flood",), VICTIM, partial(segments, 3000, 1000.0, RST)),
+    Case("FIN flood", ("tcp_flood", "syn_flood"), VICTIM, partial(segments, 3000, 1000.0, FIN)),
+    Case("PSH+ACK flood", ("tcp_flood",), VICTIM, partial(segments, 3000, 1000.0, PSH | ACK, payload=200)),
+    Case("UDP flood, forged sources, any port", ("udp_flood",), VICTIM, partial(datagrams, 4000, 1500.0)),
+    Case("UDP flood of one source to one port", ("udp_flood",), VICTIM, partial(datagrams, 4000, 1500.0, False)),
+    Case("UDP flood within one flow", ("datagram_flood",), VICTIM, partial(datagrams, 24_000, 8000.0, False, True)),
+    Case("ICMP flood", ("icmp_flood",), VICTIM, partial(pings, 1500, 500.0, one)),
+    Case("ICMP flood, forged sources", ("icmp_flood",), VICTIM, partial(pings, 1500, 500.0, stranger)),
+    Case("ICMPv6 flood", ("icmp_flood",), VICTIM6, partial(pings, 1500, 500.0, lambda random: "2001:db8::5", VICTIM6)),
+    Case("smurf", ("icmp_smurf",), "10.1.1.255", partial(pings, 200, 50.0, lambda random: VICTIM, "10.1.1.255")),
+    Case("DHCP starvation", ("dhcp_flood",), None, partial(leases, 300, 50.0)),
+    Case("DHCP starvation, 6 a second", ("dhcp_flood",), None, partial(leases, 200, 6.0)),
+    Case("DNS amplification of 250 resolvers", _AMPLIFIED, VICTIM, partial(amplified, 53, 2000, 250, 1200)),
+    Case("DNS amplification of 60 resolvers", _AMPLIFIED, VICTIM, partial(amplified, 53, 2000, 60, 1400)),
+    Case("DNS amplification of one resolver", _AMPLIFIED, VICTIM, partial(long_answers, 1500)),
+    Case("NTP amplification of 100 servers", _AMPLIFIED, VICTIM, partial(amplified, 123, 2000, 100, 440)),
+    Case("NTP amplification of one server", _AMPLIFIED, VICTIM, partial(amplified, 123, 3000, 1, 440)),
+    Case("NTP amplification to port 123", _AMPLIFIED, VICTIM, partial(amplified, 123, 2000, 20, 440, 123)),
+    Case("memcached amplification of 12 servers", _AMPLIFIED, VICTIM, partial(amplified, 11_211, 3000, 12, 1400, 80)),
+    Case("CLDAP amplification of 40 servers", _AMPLIFIED, VICTIM, partial(amplified, 389, 1500, 40, 1400)),
+    Case("CharGEN amplification of 5 hosts", _AMPLIFIED, VICTIM, partial(amplified, 19, 1500, 5, 1000)),
+    Case("SNMP amplification of 20 hosts", _AMPLIFIED, VICTIM, partial(amplified, 161, 1500, 20, 1200)),
+    Case("SYN-ACKs of 200 servers", ("synack_reflection",), VICTIM, partial(reflected, 1000, 200)),
+    Case("SYN-ACKs of 20 servers", ("synack_reflection",), VICTIM, partial(reflected, 1000, 20)),
+    Case("MAC flood", ("mac_flood",), None, partial(addresses, 4000)),
+    Case("flood of router advertisements", ("rogue_ra",), None, partial(routers, 300)),
+)  # fmt: skip
