@@ -9,9 +9,9 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import compiler, types
-from numba.core.registry import cpu_target
 from numba.np import numpy_support
 
+from app.native import ahead
 from app.native.arguments import Argument, ArrayArgument, NumberArgument, Shape
 from app.native.call import NumbaKernel
 from app.native.declare import fill_array
@@ -50,12 +50,12 @@ def _argument(kind: Any) -> Argument:
 
 
 def to_object(entry: Entry) -> StoredKernel:
-    """Compile for this machine, in the form that `app.native.call` calls."""
+    """Compile for this machine, in the form that `app.native.call` calls. `ahead.prepare` must have run."""
     kernel = declared(entry)
     signature = kernel.declared_signature
     shape = shape_of(signature)
     symbol = f"netglass_{entry.name}"
-    context = cpu_target.target_context.subtarget()
+    context = ahead.CONTEXT.subtarget()
 
     def add_entry(library: Any, description: Any, environment: Any, call_helper: Any) -> None:
         library.add_ir_module(_entry_module(context, description, symbol, shape))
@@ -67,10 +67,16 @@ def to_object(entry: Entry) -> StoredKernel:
     flags.error_model = "numpy"
     flags.nrt = False
     compiled = compiler.compile_extra(
-        cpu_target.typing_context, context, kernel.py_func, signature.args, signature.return_type, flags, {}
+        ahead.TYPING,
+        context,
+        kernel.py_func,
+        signature.args,
+        signature.return_type,
+        flags,
+        {},
+        pipeline_class=ahead.Pipeline,
     )
-    _, _, (code, _) = compiled.library.serialize_using_object_code()
-    return StoredKernel(entry.name, symbol, code, shape)
+    return StoredKernel(entry.name, symbol, compiled.library.object_code(), shape)
 
 
 def in_process(entry: Entry) -> NumbaKernel:

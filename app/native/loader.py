@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import BinaryIO, Final
 
 from app import kernel_cache
 from app.model.errors import KernelError
@@ -25,7 +25,7 @@ from app.native.registry import KERNELS
 Progress = Callable[[int, int, str], None]
 
 NAMES: Final = [entry.name for entry in KERNELS]
-_PARTS: Final = 2  # builds side by side: each imports numba, and two kernels take most of the time
+_BUILDS: Final = 2  # side by side: each imports numba
 _ELF: Final = os.name == "posix" and sys.platform != "darwin" and sys.byteorder == "little"
 # Isolated from the caller's surroundings, but with the same packages.
 _START: Final = (
@@ -95,53 +95,56 @@ def _built(directory: Path, key: str, progress: Progress) -> list[objects.Stored
 
 def _built_in(directory: Path, key: str, progress: Progress) -> list[objects.StoredKernel]:
     """Each build has a directory of its own; what they wrote goes into the one directory in one step."""
-    parts = min(_PARTS, os.cpu_count() or 1)
-    kernels: list[objects.StoredKernel] = []
+    built: dict[str, objects.StoredKernel] = {}
     try:
         with tempfile.TemporaryDirectory(prefix="build-", dir=directory) as below:
-            places = [Path(below) / str(part) for part in range(parts)]
+            places = [Path(below) / str(number) for number in range(min(_BUILDS, os.cpu_count() or 1))]
             for place in places:
                 place.mkdir(mode=0o700)
             said = _run_builds(places, key, progress)
-            for part, place in enumerate(places):
-                kernels += objects.read(place, key, NAMES[part::parts]) or _not_built(said)
+            for place in places:
+                built.update({kernel.name: kernel for kernel in objects.read(place, key) or ()})
+        if built.keys() != set(NAMES):
+            raise _NotBuilt(f"the build ended with {said}")
+        kernels = [built[name] for name in NAMES]
         objects.write(directory, key, kernels)
     except (OSError, ValueError, KeyError) as error:
         raise _NotBuilt(f"the build could not be run: {error}") from None
     return kernels
 
 
-def _not_built(said: str) -> NoReturn:
-    raise _NotBuilt(f"the build ended with {said}")
-
-
 def _run_builds(places: list[Path], key: str, progress: Progress) -> str:
     """Run one build for each place, all at once, to their ends. How they ended, in words."""
     command = [sys.executable, "-I", "-c", _START, json.dumps([os.path.abspath(p) for p in sys.path])]
-    done = [0] * len(places)
+    started = 0
     last = "no word why"
     reading, writing = os.pipe()
-    with open(reading, encoding="utf-8", errors="replace") as lines:
+    with open(reading, encoding="utf-8", errors="replace") as lines, _queue(len(KERNELS)) as waiting:
         try:
             processes = [
                 subprocess.Popen(
-                    [*command, str(place), key, str(os.getpid()), str(part), str(len(places))],
-                    stdout=writing,
-                    stderr=writing,
+                    [*command, str(place), key, str(os.getpid())], stdin=waiting, stdout=writing, stderr=writing
                 )
-                for part, place in enumerate(places)
+                for place in places
             ]
         finally:
             os.close(writing)
         for line in lines:
             if line.startswith("{"):
-                said = json.loads(line)
-                done[int(said["part"])] = int(said["done"])
-                progress(sum(done), len(KERNELS), str(said["text"]))
+                started += 1
+                progress(max(0, started - len(places)), len(KERNELS), str(json.loads(line)["text"]))
             elif line.strip():
                 last = line.strip()
     statuses = [process.wait() for process in processes]
     return f"status {max(statuses, key=abs)}: {last}"
+
+
+def _queue(count: int) -> BinaryIO:
+    """A pipe with the numbers below `count`, a byte each, and its end."""
+    reading, writing = os.pipe()
+    os.write(writing, bytes(range(count)))
+    os.close(writing)
+    return open(reading, "rb", buffering=0)
 
 
 def _through_numba(progress: Progress) -> Mapping[str, Kernel]:

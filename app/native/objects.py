@@ -107,8 +107,8 @@ def write(directory: Path, key: str, kernels: list[StoredKernel]) -> None:
         os.close(descriptor)
 
 
-def read(directory: Path, key: str, names: list[str]) -> list[StoredKernel] | None:
-    """All kernels of these names; None where there are none yet, or something is damaged or of another build.
+def read(directory: Path, key: str, names: list[str] | None = None) -> list[StoredKernel] | None:
+    """All kernels of these names, or all that are there; None where there are none yet, or something is damaged or of another build.
 
     Raises KernelError where the directory or a file in it could have been written by somebody else.
     """
@@ -120,7 +120,8 @@ def read(directory: Path, key: str, names: list[str]) -> list[StoredKernel] | No
         document = json.loads(_read(descriptor, directory, MANIFEST))
         if document["format"] != FORMAT or document["key"] != key:
             return None
-        return [_kernel(descriptor, directory, name, document["kernels"][name]) for name in names]
+        kernels = document["kernels"]
+        return [_kernel(descriptor, directory, name, kernels[name]) for name in names or kernels]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     finally:

@@ -65,6 +65,16 @@ def test_progress_ends_with_all() -> None:
     assert said == [(total, total, "ready")]
 
 
+def test_builds_take_each_kernel_once() -> None:
+    taken: list[int] = []
+    with loader._queue(25) as waiting:
+        command = [sys.executable, "-c", "import os\nwhile one := os.read(0, 1): print(one[0])"]
+        builds = [subprocess.Popen(command, stdin=waiting, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        for build in builds:
+            taken += map(int, build.communicate(timeout=30)[0].split())
+    assert sorted(taken) == list(range(25))
+
+
 def test_what_cannot_be_built_goes_through_numba(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
