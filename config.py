@@ -408,6 +408,13 @@ class Settings:
     max_upload_mb: int = _setting(
         "MAX_UPLOAD_MB", 512, _whole(1, 1_048_576), "MiB, 1..1048576", "largest capture file that may be uploaded"
     )
+    max_sessions: int = _setting(
+        "MAX_SESSIONS",
+        3,
+        _whole(0, 16),
+        "a whole number 0..16",
+        "capture files open beside the live capture, each with a sensor of its own (about 150 MB)",
+    )
     async_mode: str = _setting(
         "ASYNC_MODE", "eventlet", _choice("eventlet", "threading"), "eventlet or threading", "how the web server runs"
     )

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.services.sensor_link import LinkSource
+    from app.services.sessions import NewSensor
     from config import Settings
 
 
@@ -19,11 +20,12 @@ def create_app(
     uids: Iterable[int] = (),
     port: int | None = None,
     read_interfaces: Callable[[], list[dict[str, Any]]] | None = None,
+    new_sensor: NewSensor | None = None,
 ) -> Flask:
     """The WSGI application with REST and Socket.IO; nothing runs until `app.server.start_background`.
 
     `source` gives links to sensors, `uids` are users of this machine that need no token beside the server's own, `port` the one that
-    is listened on (cookies are named with it). After `concurrency.patch`, because the imports below must see a patched library.
+    is listened on (cookies are named with it), `new_sensor` makes the sensor of a session beside the live capture. After `concurrency.patch`, because the imports below must see a patched library.
     """
     from flask import Flask
 
@@ -34,7 +36,9 @@ def create_app(
     from app.live.wiring import add_live
     from app.security.caller import CallerIdentity
     from app.security.layers import guard
+    from app.services.file_sensor import FileSensor
     from app.services.house import House
+    from app.services.sessions import Sessions
 
     reader = read_interfaces or _interface_reader()
 
@@ -45,6 +49,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.compact = True  # type: ignore[attr-defined]
     house = House.build(settings, source, reader, UsageMeter().read)
+    house.sessions = Sessions(house, new_sensor or FileSensor)
     identity = CallerIdentity(settings.auth_token, uids, port if port is not None else settings.port)
     app.extensions[EXTENSION] = house
     app.extensions["netglass.identity"] = identity

@@ -37,6 +37,11 @@ def digest() -> str:
     return total.hexdigest()[:16]
 
 
+def directory_of(data_dir: Path, uid: int) -> Path:
+    """Where a user's sensors find their kernels below DATA_DIR: machine code that they run, so one directory for each user."""
+    return data_dir / "cache" / f"kernels-{uid}"
+
+
 def use() -> Path:
     """Set NUMBA_CACHE_DIR for this process and its children: below the directory it names already, else below the user's cache directory,
     else below the system's temporary one. Call it before numba is imported; calling it again changes nothing."""

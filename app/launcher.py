@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 
-from app import privileges
+from app import kernel_cache, privileges
 from app.broker.isolated import PROJECT, command, environment
 from app.broker.user import TargetUser, choose_user, own_directory
 from app.link.handover import Receiver
@@ -105,9 +105,8 @@ def prepare(settings: Settings, user: TargetUser) -> dict[str, str]:
 
     The kernel cache holds machine code that the sensor runs, so it is one per user, and theirs alone.
     """
-    cache = settings.data_dir / "cache"
-    kernels = cache / f"kernels-{user.uid}"
-    for directory in (settings.data_dir, settings.export_dir, cache):
+    kernels = kernel_cache.directory_of(settings.data_dir, user.uid)
+    for directory in (settings.data_dir, settings.export_dir, kernels.parent):
         own_directory(directory, user)
     own_directory(kernels, user, 0o700)
     status = kernels.lstat()

@@ -12,6 +12,7 @@ from typing import Any, Final
 from werkzeug.routing import Map, Rule
 
 from app.api.api_shapes import OPERATIONS, PARAMETERS, PROBLEM, SCHEMAS, Operation
+from app.api.context import SESSION
 
 _TITLE: Final = "Netglass"
 _PLACE: Final = re.compile(r"<(?:(\w+):)?(\w+)>")
@@ -60,7 +61,8 @@ def _operation(method: str, path: str, rule: Rule, text: str, known: Operation) 
         "responses": _responses(known),
     }
     parameters = [_path_parameter(kind, name) for kind, name in _PLACE.findall(rule.rule)]
-    parameters += [_query_parameter(name, known) for name in known.parameters]
+    of_sessions = (SESSION,) if path.startswith("/api/") and path != "/api/reference" else ()
+    parameters += [_query_parameter(name, known) for name in (*known.parameters, *of_sessions)]
     if parameters:
         found["parameters"] = parameters
     if known.body is not None:

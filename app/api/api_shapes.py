@@ -66,6 +66,7 @@ PARAMETERS: Final[dict[str, tuple[Schema, str]]] = {
     "step": ({"type": "integer", "enum": sorted({0, 1, 10, *STEPS})}, "Seconds of one point; 0 or none: what fits."),
     "by": ({"type": "string"}, "What to list by."),
     "list": ({"type": "string", "enum": list(LISTS)}, "Which list."),
+    "session": ({"type": "string"}, "Id of a session (GET /api/sessions); without it the live capture."),
 }
 
 
@@ -98,6 +99,37 @@ SCHEMAS: Final[dict[str, Schema]] = {
         "type": "object",
         "properties": {"app_name": {"type": ["string", "null"]}, "traffic": {"type": "integer"}},
         "required": ["app_name", "traffic"],
+    },
+    "Session": {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"},
+            "name": {"type": "string"},
+            "file": {"type": ["string", "null"]},
+            "size": {"type": ["integer", "null"]},
+            "created": {"type": "string"},
+            "state": {"enum": ["starting", "running", "replaying", "finished", "stopped", "failed"]},
+            "progress": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+            "message": {"type": ["string", "null"]},
+            "packets": {"type": "integer", "minimum": 0},
+            "bytes": {"type": "integer", "minimum": 0},
+            "first": {"type": ["string", "null"]},
+            "last": {"type": ["string", "null"]},
+        },
+        "required": [
+            "id",
+            "name",
+            "file",
+            "size",
+            "created",
+            "state",
+            "progress",
+            "message",
+            "packets",
+            "bytes",
+            "first",
+            "last",
+        ],
     },
     "Problem": {
         "type": "object",
@@ -195,6 +227,21 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         body={"type": "object", "properties": {"file": {"type": "string", "format": "binary"}, "bpf_filter": {"type": "string"}}, "required": ["file"]},
         body_type="multipart/form-data",
     ),
+    ("GET", "/api/sessions"): Operation(
+        response={**holding("sessions", "most"), "properties": {"sessions": listed("Session"), "most": {"type": "integer"}}}
+    ),
+    ("POST", "/api/sessions"): Operation(
+        response={"$ref": "#/components/schemas/Session"},
+        statuses=(201,),
+        body={
+            "type": "object",
+            "properties": {"file": {"type": "string", "format": "binary"}, "name": {"type": "string", "maxLength": 80}, "bpf_filter": {"type": "string"}},
+            "required": ["file"],
+        },
+        body_type="multipart/form-data",
+    ),
+    ("GET", "/api/sessions/{session_id}"): Operation(response={"$ref": "#/components/schemas/Session"}),
+    ("DELETE", "/api/sessions/{session_id}"): Operation(content=(), statuses=(204,)),
     ("GET", "/api/help"): Operation(response={"type": "object", "additionalProperties": {"type": "string"}}),
     ("GET", "/api/query_fields"): Operation(("list",), {"type": "array", "items": holding("name", "aliases", "help", "kind", "values")}),
     ("GET", "/api/saved_views"): Operation(response={"type": "array", "items": holding("id", "name", "page", "parameters")}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from app.api.context import house, json_object, only_arguments
+from app.api.context import house, json_object, only_arguments, refuse_session
 from app.api.limits import limit
 from app.api.upload import received_file
 from app.services.captures import capture_request, checked_filter
@@ -25,13 +25,14 @@ def state() -> Response:
 def start() -> Response:
     """Starts live capture: `interface` or `interfaces`, `bpf_filter`, `snaplen`."""
     only_arguments()
+    refuse_session("a session reads one file and captures nothing")
     house().captures.start(capture_request(json_object()))
     return jsonify({"status": "started"})
 
 
 @blueprint.post("/api/capture/stop")
 def stop() -> Response:
-    """Stops capturing or replaying; what was seen stays."""
+    """Stops capturing or replaying; what was seen stays. With `session`, the reading of its file."""
     only_arguments()
     house().captures.stop()
     return jsonify({"status": "stopped"})
@@ -41,6 +42,7 @@ def stop() -> Response:
 def replay() -> Response:
     """Analyses an uploaded pcap or pcapng (field `file`, may be gzipped); `bpf_filter` beside it is optional."""
     only_arguments()
+    refuse_session("a session reads the one file it was opened with")
     limit("upload")
     services = house()
     with received_file(services) as upload:

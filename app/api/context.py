@@ -10,13 +10,27 @@ from flask import Response, current_app, request
 from app.model.timestamps import parse_time
 from app.services.house import House
 from app.services.query_errors import BadRequest
+from app.services.sessions import LIVE
 
 EXTENSION = "netglass"
+SESSION = "session"  # a parameter of every endpoint; what belongs to the machine is the same in each
+
+
+def live_house() -> House:
+    """The services of the live capture and of the machine."""
+    return cast(House, current_app.extensions[EXTENSION])
 
 
 def house() -> House:
-    """The services of the application that serves this request."""
-    return cast(House, current_app.extensions[EXTENSION])
+    """The services of the session that the request names with `session`; without one, of the live capture. `NotThere`."""
+    live, wanted = live_house(), request.args.get(SESSION, "")
+    return live.sessions.house(wanted) if live.sessions is not None else live
+
+
+def refuse_session(why: str) -> None:
+    """`BadRequest` where the request names another session than the live one."""
+    if request.args.get(SESSION, "") not in ("", LIVE):
+        raise BadRequest(why, SESSION, [LIVE])
 
 
 def whole_number(name: str, default: int, low: int, high: int) -> int:
@@ -52,10 +66,11 @@ def switch(name: str, default: bool = False) -> bool:
 
 
 def only_arguments(*known: str) -> None:
-    """`BadRequest` for a parameter that the endpoint does not have: a typing error must not silently widen a query."""
+    """`BadRequest` for a parameter that the endpoint does not have: a typing error must not silently widen a query. `session` every one has."""
     for name in request.args:
-        if name not in known:
-            raise BadRequest(f"there is no parameter {name[:60]!r}", name[:60], known)
+        if name not in known and name != SESSION:
+            raise BadRequest(f"there is no parameter {name[:60]!r}", name[:60], (*known, SESSION))
+    house()
 
 
 def json_object() -> dict[str, Any]:

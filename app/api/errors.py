@@ -16,7 +16,14 @@ from app.services.query_errors import BadRequest, NotThere, TooMany, Unavailable
 _log = logging.getLogger(__name__)
 
 # What the sensor answers → HTTP; a code that is not listed is the caller's mistake.
-STATUS_OF_CODE = {"not_held": 404, "not_permitted": 403, "failed": 502, "busy": 503, "not_supported": 501}
+STATUS_OF_CODE = {
+    "not_held": 404,
+    "not_permitted": 403,
+    "failed": 502,
+    "busy": 503,
+    "not_supported": 501,
+    "too_many_sessions": 409,
+}
 
 WORDS = {
     404: "There is nothing at this address.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.api.context import house, only_arguments
+from app.api.context import live_house, only_arguments
 from app.concurrency import run_blocking
 from app.services.measures import exposition, measures
 
@@ -15,7 +15,7 @@ blueprint = Blueprint("metrics", __name__)
 def scrape() -> Response:
     """Prometheus text format 0.0.4."""
     only_arguments()
-    services = house()
+    services = live_house()
     counts = services.alerts.book.inputs()
     text = run_blocking(exposition, measures(services, counts.facts))
     return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")

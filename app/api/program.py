@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from app.api.context import house, json_object, only_arguments
+from app.api.context import json_object, live_house, only_arguments
 from app.concurrency import run_blocking
 from app.host.own_processes import own_processes
 from app.security.caller import caller_name
@@ -25,7 +25,7 @@ LAST_WORDS_SECONDS = 0.3  # so that the answer leaves before the server does
 @blueprint.get("/healthz")
 def alive() -> Response:
     """Liveness: answers as long as the web process does. Needs no token and tells nothing else but the sensor's state."""
-    return jsonify({"status": "ok", "sensor": house().mirror.sensor.state})
+    return jsonify({"status": "ok", "sensor": live_house().mirror.sensor.state})
 
 
 @blueprint.get("/api/help")
@@ -39,14 +39,14 @@ def explanations() -> Response:
 def interfaces() -> Response:
     """The machine's interfaces, physical ones first, with their rates."""
     only_arguments()
-    return jsonify(house().interfaces.document())
+    return jsonify(live_house().interfaces.document())
 
 
 @blueprint.get("/api/settings")
 def settings() -> Response:
     """The settings in force; secrets are masked. Read only: they come from the environment."""
     only_arguments()
-    services = house()
+    services = live_house()
     probes = services.probes.document()
     statuses = {
         "GEOIP_DB": services.places.document(),
@@ -61,7 +61,7 @@ def settings() -> Response:
 def made_of() -> Response:
     """Packages and files of others with versions and licences, and what each process of this program takes."""
     only_arguments()
-    found = run_blocking(own_processes, os.getpid(), house().mirror.sensor.pid)
+    found = run_blocking(own_processes, os.getpid(), live_house().mirror.sensor.pid)
     return jsonify({**run_blocking(about), "processes": found})
 
 
@@ -69,7 +69,7 @@ def made_of() -> Response:
 def legal() -> Response:
     """The legal notice and whether this user has accepted it."""
     only_arguments()
-    return jsonify(house().legal.state(caller_name()))
+    return jsonify(live_house().legal.state(caller_name()))
 
 
 @blueprint.post("/api/legal")
@@ -79,14 +79,14 @@ def accept() -> Response:
     body: dict[str, Any] = json_object()
     if body.get("accepted") is not True:
         raise BadRequest("accepted is not true", "accepted", ["true"])
-    return jsonify(house().legal.accept(caller_name()))
+    return jsonify(live_house().legal.accept(caller_name()))
 
 
 @blueprint.post("/api/shutdown")
 def shutdown() -> Response:
     """Ends Netglass: capture, sensor and server."""
     only_arguments()
-    timer = threading.Timer(LAST_WORDS_SECONDS, house().shut_down)
+    timer = threading.Timer(LAST_WORDS_SECONDS, live_house().shut_down)
     timer.daemon = True
     timer.start()
     return jsonify({"status": "shutting down"})

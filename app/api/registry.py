@@ -25,6 +25,7 @@ from app.api import (
     programs,
     query_words,
     saved_views,
+    sessions,
     statistics,
 )
 
@@ -43,6 +44,7 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (
     cards.blueprint,
     statistics.blueprint,
     capture.blueprint,
+    sessions.blueprint,
     export.blueprint,
     program.blueprint,
     programs.blueprint,

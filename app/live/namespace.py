@@ -10,7 +10,8 @@ from flask_socketio import ConnectionRefusedError, Namespace
 from app.security.caller import ENVIRON_KEY, Caller, CallerIdentity
 from app.services.house import House
 from app.services.live_topics import TOPICS, Options
-from app.services.query_errors import BadRequest
+from app.services.query_errors import BadRequest, NotThere
+from app.services.sessions import LIVE
 from app.services.subscriptions import Subscriptions
 
 PROTOCOL = 1
@@ -39,18 +40,29 @@ class Live(Namespace):
         self._subscriptions.remove(request.sid)  # type: ignore[attr-defined]
 
     def on_subscribe(self, wanted: Any = None) -> dict[str, Any]:
-        """`{topics, q, limit, sort}`: adds topics or begins them anew; q, limit and sort hold for the topics of this call."""
+        """`{topics, q, limit, sort, session}`: adds topics or begins them anew; all of it holds for the topics of this call."""
         try:
             names = _topic_names(wanted)
-            options = Options(self._house, wanted)
+            house = self._house_of(wanted)
+            options = Options(house, wanted)
             topics = self._subscriptions.subscribe(
                 request.sid,  # type: ignore[attr-defined]
                 [(name, TOPICS[name](options)) for name in names],
+                wanted.get("session") or LIVE,
             )
         except BadRequest as error:
             return _refusal(error)
         self._house.mirror.nudge()
-        return {"ok": True, "topics": topics, "protocol": PROTOCOL, "boot": self._house.mirror.sensor.boot}
+        return {"ok": True, "topics": topics, "protocol": PROTOCOL, "boot": house.mirror.sensor.boot}
+
+    def _house_of(self, wanted: dict[str, Any]) -> House:
+        session = wanted.get("session") or LIVE
+        if session == LIVE or self._house.sessions is None:
+            return self._house
+        try:
+            return self._house.sessions.house(str(session))
+        except NotThere as error:
+            raise BadRequest(str(error), "session", [LIVE, "the id of a session"]) from None
 
     def on_unsubscribe(self, wanted: Any = None) -> dict[str, Any]:
         """`{topics}`: ends them."""

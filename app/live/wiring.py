@@ -36,6 +36,8 @@ def add_live(app: Flask, house: House, identity: CallerIdentity) -> SocketIO:
         serializer="default",
     )
     subscriptions = Subscriptions()
+    if house.sessions is not None:
+        house.sessions.on_end = subscriptions.end_session
     socketio.on_namespace(Live(house, identity, subscriptions))
     app.extensions[EMITTER] = Emitter(socketio.server, house.mirror, subscriptions)
     return socketio

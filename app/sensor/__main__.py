@@ -1,4 +1,7 @@
-"""The sensor's main: prove that no right is left, say hello, run the loop. The broker starts it; `--warm` only compiles the kernels."""
+"""The sensor's main: prove that no right is left, say hello, run the loop.
+
+The broker starts it; the web process starts others without a broker, which read files alone. `--warm` only compiles the kernels.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import os
 import secrets
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app import kernel_cache, privileges
 from app.attribution.asker import Asker
@@ -16,23 +19,28 @@ from app.link.channel import SensorEnd
 from app.link.messages import hello
 from app.model.errors import NetglassError
 from app.sensor.broker_client import BrokerClient, inherited
+from app.sensor.files_alone import FilesAlone
 from app.sensor.loop import Loop, Progress
 from config import Settings
 
 if TYPE_CHECKING:
     from app.sensor.assembly import Parts
 
+NICE: Final = 10  # of a sensor that reads files alone
+
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="app.sensor", description="The capturing process; the broker starts it.")
     parser.add_argument("--warm", action="store_true", help="compile the kernels and end")
     parser.add_argument("--link", type=int, help="inherited descriptor of the link to the web process")
-    parser.add_argument("--broker", type=int, help="inherited descriptor of the socket to the broker")
+    parser.add_argument(
+        "--broker", type=int, help="inherited descriptor of the socket to the broker; without one it reads files alone"
+    )
     parser.add_argument("--owners", type=int, help="inherited descriptor of the socket for questions about programs")
     parser.add_argument("--parent", type=int, help="process id of the broker")
     arguments = parser.parse_args(argv)
-    if not arguments.warm and None in (arguments.link, arguments.broker, arguments.parent):
-        parser.error("--link, --broker and --parent are needed")
+    if not arguments.warm and None in (arguments.link, arguments.parent):
+        parser.error("--link and --parent are needed")
     return arguments
 
 
@@ -48,7 +56,9 @@ def _warm() -> int:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> None:
-    broker = BrokerClient(inherited(arguments.broker))
+    if arguments.broker is None:
+        os.nice(NICE)  # whoever captures live goes first
+    broker = FilesAlone() if arguments.broker is None else BrokerClient(inherited(arguments.broker))
     link = SensorEnd(inherited(arguments.link))
     link.send(hello(os.getpid(), secrets.token_hex(8)))
     rights = broker.rights()

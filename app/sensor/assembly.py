@@ -21,6 +21,7 @@ from app.sensor.cards import Cards
 from app.sensor.commands import Commands
 from app.sensor.entropy_watch import EntropyWatch
 from app.sensor.evidence import EvidenceCutter
+from app.sensor.files_alone import FilesAlone
 from app.sensor.findings import MAX_LISTED
 from app.sensor.insight import Insight
 from app.sensor.live_source import LiveSources
@@ -56,7 +57,7 @@ def entropy_settings(settings: Settings) -> EntropySettings:
 
 def assemble(
     settings: Settings,
-    broker: BrokerClient,
+    broker: BrokerClient | FilesAlone,
     rights: Rights,
     send: Callable[[Message], object],
     owners: Asker | None = None,

@@ -12,6 +12,7 @@ from typing import Final
 from app.capture.source import Source
 from app.model.errors import CaptureError
 from app.sensor.broker_client import BrokerClient
+from app.sensor.files_alone import FilesAlone
 
 RETRY_SECONDS: Final = 2.0
 _WORDS: Final = {
@@ -35,7 +36,7 @@ class Wanted:
 class LiveSources:
     """Opens captures; keeps those alive whose interfaces come and go."""
 
-    def __init__(self, broker: BrokerClient, backend: str, ring_bytes: int) -> None:
+    def __init__(self, broker: BrokerClient | FilesAlone, backend: str, ring_bytes: int) -> None:
         self.backend = backend if backend != "auto" else ("af_packet" if sys.platform.startswith("linux") else "scapy")
         self._broker = broker
         self._ring_bytes = ring_bytes

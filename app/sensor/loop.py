@@ -20,6 +20,7 @@ from app.link.channel import LinkClosed, SensorEnd
 from app.link.messages import Message
 from app.model.errors import NetglassError, ProtocolError
 from app.sensor.broker_client import BrokerClient
+from app.sensor.files_alone import FilesAlone
 
 if TYPE_CHECKING:
     from app.sensor.assembly import Parts
@@ -43,7 +44,7 @@ class Loop:
     def __init__(
         self,
         link: SensorEnd,
-        broker: BrokerClient,
+        broker: BrokerClient | FilesAlone,
         build: Callable[[Progress], Parts],
         owners: Asker | None = None,
     ) -> None:
@@ -130,7 +131,8 @@ class Loop:
         poller = select.poll()
         link, broker, woken = self._link.fileno(), self._broker.fileno(), self._woken.fileno()
         poller.register(link, select.POLLIN | (select.POLLOUT if self._link.wants_write else 0))
-        poller.register(broker, select.POLLIN)
+        if broker is not None:
+            poller.register(broker, select.POLLIN)
         poller.register(woken, select.POLLIN)
         if self._parts is not None:
             self._register_parts(poller, self._parts)

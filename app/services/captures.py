@@ -145,6 +145,11 @@ class Captures:
         for path in self._directory.glob("upload-*"):
             path.unlink(missing_ok=True)
 
+    def let_go(self) -> None:
+        """The sensor will not come back: an uploaded file that it was reading is deleted."""
+        with self._lock:
+            self._forget_upload()
+
     def _is_current(self) -> bool:
         """A small file may be finished before any snapshot says that it is being replayed."""
         return self._upload_seen or self._mirror.part("capture").get("file") == self._replaying

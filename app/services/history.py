@@ -52,6 +52,7 @@ class History:
 
     def __init__(self, settings: Settings, mirror: Mirror) -> None:
         self.enabled = settings.history
+        self.off = "History is switched off (HISTORY=0)."
         self.collector = Collector(mirror)
         self.state = HistoryState()
         self._settings = settings
@@ -132,7 +133,7 @@ class History:
     def ask(self, question: str, /, **fields: Any) -> Any:
         """The store's answer. `Unavailable` says why there is none; `BadRequest` for a query it does not understand."""
         if not self.enabled:
-            raise Unavailable("History is switched off (HISTORY=0).", "history_off")
+            raise Unavailable(self.off, "history_off")
         if self._client.pid is None and not self._path.exists():
             self.write()
             if self._client.pid is None:

@@ -24,6 +24,7 @@ from app.services.saved_views import SavedViews
 from app.services.sensor_link import LinkSource, SensorLink
 
 if TYPE_CHECKING:
+    from app.services.sessions import Sessions
     from config import Settings
 
 
@@ -50,6 +51,7 @@ class House:
     history: History
     entropy_recorder: EntropyRecorder
     shut_down: Callable[[], None] = _nothing
+    sessions: Sessions | None = None  # beside the live capture
     started: float = field(default_factory=time.time)
 
     @classmethod
@@ -101,6 +103,8 @@ class House:
     def start(self) -> None:
         """Starts the link reader, its watch and the interface statistics in the background."""
         self.captures.remove_leftovers()
+        if self.sessions is not None:
+            self.sessions.remove_leftovers()
         spawn(self.link.run, name="sensor-link")
         spawn(self.link.watch, name="sensor-watch")
         spawn(self.interfaces.run, name="interfaces")

@@ -110,6 +110,12 @@ class _OnChange:
         return document
 
 
+class _Sessions(_OnChange):
+    """Counts of a live capture change all the time."""
+
+    interval = TICK
+
+
 class _Connections:
     interval = TICK
 
@@ -267,6 +273,11 @@ def _progress(house: House) -> dict[str, Any]:
     return {key: (house.mirror.progress or {}).get(key) for key in ("task", "done", "total", "text")}
 
 
+def _sessions(house: House) -> dict[str, Any] | None:
+    """The live capture and the files that are open beside it."""
+    return {"sessions": house.sessions.documents(), "most": house.sessions.most} if house.sessions is not None else None
+
+
 TOPICS: Final[dict[str, Callable[[Options], TopicState]]] = {
     "traffic_update": lambda o: _Whole(o.house, 4.9, _traffic_update),
     "stats": lambda o: _Whole(o.house, TICK, lambda house: stats(house.mirror)),
@@ -283,4 +294,5 @@ TOPICS: Final[dict[str, Callable[[Options], TopicState]]] = {
     "notice": lambda o: _Notices(o.house),
     "new_program": lambda o: _NewPrograms(o.house),
     "progress": lambda o: _OnChange(o.house, _progress),
+    "sessions": lambda o: _Sessions(o.house, _sessions),
 }

@@ -72,6 +72,7 @@ class Mirror:
         self._lock = shared_lock()  # some pages are made in real threads and read here
         self.changed = threading.Condition(self._lock)
         self.generation = 0  # grows with every change
+        self.ended = False  # nobody wants it any more: who works for it in the background stops
         self.flows = FlowMirror()
         self.facts = FactMirror(self.flows)
         self.alerts = AlertMirror()
@@ -171,6 +172,12 @@ class Mirror:
             self.notice_count += 1
             self._notify()
         return entry
+
+    def end(self) -> None:
+        """Stops those who work for it in the background."""
+        with self.changed:
+            self.ended = True
+            self._notify()
 
     def nudge(self) -> None:
         """Wakes whoever waits for a change: somebody new wants to see what there is."""

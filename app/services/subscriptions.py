@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app.services.live_topics import TOPICS, TopicState
+from app.services.sessions import LIVE
 
 ACK_SECONDS: Final = 5.0
 MAX_CLIENTS: Final = 64
@@ -26,6 +27,7 @@ class Subscription:
     topic: TopicState
     sent: float = 0.0  # monotonic; when the last frame left
     waiting: bool = False  # for the acknowledgement of that frame
+    session: str = LIVE
 
     def is_due(self, now: float, drained: Callable[[], bool]) -> bool:
         if self.waiting:
@@ -65,14 +67,14 @@ class Subscriptions:
         with self._lock:
             self._clients.pop(sid, None)
 
-    def subscribe(self, sid: str, topics: Iterable[tuple[str, TopicState]]) -> list[str]:
+    def subscribe(self, sid: str, topics: Iterable[tuple[str, TopicState]], session: str = LIVE) -> list[str]:
         """Adds topics, or begins them anew; returns all of the client's."""
         with self._lock:
             client = self._clients.get(sid)
             if client is None:
                 return []
             for name, topic in topics:
-                client.topics[name] = Subscription(topic)
+                client.topics[name] = Subscription(topic, session=session)
             return sorted(client.topics)
 
     def unsubscribe(self, sid: str, topics: Iterable[str]) -> list[str]:
@@ -83,6 +85,13 @@ class Subscriptions:
             for name in topics:
                 client.topics.pop(name, None)
             return sorted(client.topics)
+
+    def end_session(self, session: str) -> None:
+        """Nobody gets anything of a session that was closed."""
+        with self._lock:
+            for client in self._clients.values():
+                for name in [name for name, one in client.topics.items() if one.session == session]:
+                    del client.topics[name]
 
     def due(self, drained: Callable[[str], bool]) -> list[tuple[str, str, Subscription]]:
         """(sid, topic, subscription) of what may be sent now. `drained(sid)`: the transport has nothing left to send."""

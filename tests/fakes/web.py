@@ -53,16 +53,26 @@ class Site:
 
 @contextmanager
 def running_site(
-    data_dir: Path, flows: int = 200, interval: float = 0.1, broker: FakeBroker | None = None, **changes: Any
+    data_dir: Path,
+    flows: int = 200,
+    interval: float = 0.1,
+    broker: FakeBroker | None = None,
+    new_sensor: Any = None,
+    **changes: Any,
 ) -> Iterator[Site]:
     broker = broker or FakeBroker(flows, interval)
     settings = Settings(data_dir=data_dir, auth_token="right", **{"history": False, **changes})
-    app = create_app(settings, broker, read_interfaces=fake_interfaces)
+    app = create_app(
+        settings, broker, read_interfaces=fake_interfaces, new_sensor=new_sensor or (lambda _: FakeBroker(50, interval))
+    )
     start_background(app)
     try:
         yield Site(app, app.extensions[EXTENSION], broker)
     finally:
         broker.quit()
+        sessions = app.extensions[EXTENSION].sessions
+        for one in sessions.documents()[1:]:
+            sessions.close(one["id"])
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """`python wsgi.py` as a user starts it: port, signals, Quit, replay, in both server modes."""
 
 import http.client
+import io
 import json
 import os
 import re
@@ -15,9 +16,11 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
+from scapy.utils import PcapReader
 
 PROJECT = Path(__file__).resolve().parents[2]
-KERNELS_SECONDS = 120
+KERNELS_SECONDS = 300
 
 pytestmark = [
     pytest.mark.slow,
@@ -204,3 +207,41 @@ def test_replay_of_files_that_are_none(run, place):
         time.sleep(0.1)
     assert state["state"] in ("stopped", "failed")
     assert not any("Traceback" in line for line in server.errors)
+
+
+def test_a_file_beside_the_live_capture(run):
+    """A sensor of its own reads it to the last packet; all of its processes end with the program."""
+    capture = PROJECT / "tests/data/captures/http-pipelined.pcap"
+    server = run()
+    server.address()
+    server.wait_for(lambda state: state["can_capture"] is not None)
+    answer = requests.post(
+        f"http://127.0.0.1:{server.port}/api/sessions", files={"file": capture.open("rb")}, timeout=KERNELS_SECONDS
+    )
+    assert answer.status_code == 201, answer.text
+    session = answer.json()["id"]
+    deadline = time.monotonic() + KERNELS_SECONDS
+    while (found := server.call("GET", f"/api/sessions/{session}")[1])["state"] != "finished":
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    frames = PcapReader(str(capture)).read_all()
+    assert (found["packets"], found["bytes"], found["message"]) == (
+        len(frames),
+        sum(frame.wirelen for frame in frames),
+        None,
+    )
+    assert server.call("GET", f"/api/http?session={session}")[1]
+    assert server.call("GET", "/api/http")[1] == []
+    assert server.call("GET", "/api/stats")[1]["capture"]["file"] is None
+    whole = requests.get(f"http://127.0.0.1:{server.port}/api/export/pcap?session={session}", timeout=30).content
+    assert [bytes(frame) for frame in PcapReader(io.BytesIO(whole))] == [bytes(frame) for frame in frames]
+    refused = requests.post(
+        f"http://127.0.0.1:{server.port}/api/sessions", files={"file": ("a.txt", b"words")}, timeout=KERNELS_SECONDS
+    )
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad_file")
+    children = server.children()
+    server.process.terminate()
+    assert server.process.wait(10) == 0
+    while [pid for pid in children if parent_of(pid) is not None]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
