@@ -42,7 +42,7 @@ def alert_document(alert: Alert, sums: Callable[[list[int]], FlowSums] | None = 
         "mitre": one.mitre,
         "status": "new",
         "evidence_packets": [
-            {"packet": evidence.packet_id, "timestamp": rfc3339(evidence.ts)} for evidence in alert.evidence
+            {"packet": evidence.packet_id, "timestamp": rfc3339(evidence.ts)} for evidence in alert.backed
         ],
         "details": plain(one.details),
         "not_seen": dict(alert.not_seen),

@@ -62,6 +62,10 @@ class Folding:
         chosen = list(islice(self._changed, most))
         return [self._changed.pop(alert_id) for alert_id in chosen]
 
+    def touch(self, alert: Alert) -> None:
+        """Something about an alert has changed besides its repeats."""
+        self._changed[alert.id] = alert
+
     @property
     def waiting(self) -> int:
         return len(self._changed)

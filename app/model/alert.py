@@ -61,6 +61,7 @@ class Alert:
     count: int = 1
     flow_ids: list[int] = field(default_factory=list)  # the first ones, at most MAX_FLOW_IDS
     evidence: list[Evidence] = field(default_factory=list)
+    filed: int | None = None  # so many of the evidence are in the file of its packets; None where none was cut
     not_seen: dict[str, int] = field(default_factory=dict)  # what the conclusion could not rest on: losses by name
 
     def take(self, detection: Detection) -> None:
@@ -85,6 +86,11 @@ class Alert:
             if one.packet_id not in seen:
                 self.evidence.append(one)
                 seen.add(one.packet_id)
+
+    @property
+    def backed(self) -> list[Evidence]:
+        """The evidence that can be shown: with a file, what is in it; the rest comes with the next file, if there is one."""
+        return self.evidence[: self.filed]
 
     @classmethod
     def begin(cls, detection: Detection) -> Alert:

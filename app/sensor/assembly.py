@@ -90,6 +90,7 @@ def assemble(
     snapshots.watch(pipeline, store)
     live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
     control = CaptureControl(pipeline, live, rights, notify)
+    evidence.on_filed = detection.folding.touch
     evidence.interfaces = lambda: [one["name"] for one in control.state()["interfaces"]]
     dissector = Dissector()
     return Parts(control, Commands(control, store, dissector, send, settings.export_unmasked), snapshots, dissector)

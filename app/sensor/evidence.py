@@ -1,7 +1,8 @@
 """The packets that made an alert and those just before, cut from the store before they age out, as a small pcapng file.
 
 A file holds the packets that the detector named, those of the alert's flows, and those between (or of) its source and target, in the order they
-came, so that the same pipeline raises the same alert over it. It is cut again while the alert grows. Bounded in packets, bytes and work per tick.
+came, so that the same pipeline raises the same alert over it. It is cut again while the alert grows and the store still holds how it began: a flood
+pushes its own beginning out, and the file that shows the limit being passed stays. Bounded in packets, bytes and work per tick.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from app.detect.alert_documents import alert_document
 from app.export.pcap import export_parts
-from app.model.alert import Alert
+from app.model.alert import Alert, Evidence
 from app.sensor.packet_store import HeldFrame, PacketStore
 from app.wire.addresses import parse_address
 
@@ -35,7 +36,9 @@ PER_TICK: Final = 4  # files
 MAX_WAITING: Final = 500  # alerts whose file is still to be cut
 GROWTH: Final = 2  # cut again when the alert's count has grown so many times …
 AGAIN_NS: Final = 5 * 10**9  # … or its last packet is so much newer, …
+SPEAKING: Final = 10  # packets named where the detector names none
 MAX_CUTS: Final = 6  # … but not more often than this
+NONE: Final = 2**64  # above all packet numbers
 COMMENT_ALERT: Final = (
     "id",
     "rule",
@@ -52,11 +55,13 @@ COMMENT_ALERT: Final = (
 
 @dataclass(slots=True)
 class _Cut:
-    """What was cut for an alert so far."""
+    """The file that an alert has."""
 
     count: int
     last_seen: int
     times: int
+    oldest: int  # packet_id, NONE where there was nothing to put in
+    complete: bool
 
 
 class EvidenceCutter:
@@ -64,6 +69,7 @@ class EvidenceCutter:
 
     def __init__(self, store: PacketStore, unmasked: bool = False) -> None:
         self.interfaces: Callable[[], Sequence[str]] = list  # names of the capture's interfaces
+        self.on_filed: Callable[[Alert], None] = lambda alert: None  # an alert has a new file
         self._store = store
         self._unmasked = unmasked
         self.lost = 0  # alerts whose packets nobody had time for
@@ -93,10 +99,18 @@ class EvidenceCutter:
         while self._waiting and self._budget > 0:
             self._budget -= 1
             alert_id, alert = self._waiting.popitem(last=False)
-            before = self._cuts.get(alert_id)
-            self._cuts[alert_id] = _Cut(alert.count, alert.last_seen, before.times + 1 if before else 1)
             frames, complete = self._frames(alert)
+            if self._loses(alert_id, frames, complete):
+                continue
+            before = self._cuts.get(alert_id)
+            times = before.times + 1 if before else 1
+            oldest = frames[0].packet_id if frames else NONE
+            self._cuts[alert_id] = _Cut(alert.count, alert.last_seen, times, oldest, complete)
             if frames:
+                if not alert.evidence:
+                    alert.evidence = _speaking(alert, frames)
+                alert.filed = len(alert.evidence)
+                self.on_filed(alert)
                 file = self._file(alert, frames)
                 self._ready.append({"id": alert_id, "packets": len(frames), "complete": complete, "file": file})
         while len(self._cuts) > 4 * MAX_WAITING:
@@ -108,6 +122,16 @@ class EvidenceCutter:
         self.cut()
         ready, self._ready = self._ready, []
         return ready
+
+    def _loses(self, alert_id: str, frames: list[HeldFrame], complete: bool) -> bool:
+        """Whether the alert has a file that shows more of its beginning; then there is no use in trying again."""
+        before = self._cuts.get(alert_id)
+        if before is None or before.oldest == NONE:
+            return False
+        if frames and frames[0].packet_id <= before.oldest and complete >= before.complete:
+            return False
+        before.times = MAX_CUTS
+        return True
 
     def _file(self, alert: Alert, frames: list[HeldFrame]) -> bytes:
         said = alert_document(alert)
@@ -152,6 +176,13 @@ def _within_bounds(ids: list[int], sizes: list[int], named: set[int]) -> set[int
                 kept.add(packet_id)
                 room -= size + 32
     return kept
+
+
+def _speaking(alert: Alert, frames: list[HeldFrame]) -> list[Evidence]:
+    """For a detector that names flows and no packets: the newest of its flows."""
+    flows = set(alert.flow_ids)
+    mine = [frame for frame in frames if frame.flow_id in flows and frame.ts <= alert.last_seen]
+    return [Evidence(frame.packet_id, frame.ts) for frame in (mine or frames)[-SPEAKING:]]
 
 
 def _begun(alert: Alert) -> int:

@@ -170,4 +170,4 @@ class History:
             return
         finally:
             self._lock.release()
-        self._client.close()
+        self._client.finish()

@@ -1,12 +1,13 @@
 """The way to the store's process: starts it on demand, one question at a time, in real threads only.
 
-`start` and `close` belong on the hub, `ask` in a real thread beside green code: it waits on a socket of the C level, which nobody patches, and takes
+`start` and `close` belong on the hub, `finish` in a signal's handler, `ask` in a real thread beside green code: it waits on a socket of the C level, which nobody patches, and takes
 no lock – the caller asks one question after the other.
 """
 
 from __future__ import annotations
 
 import _socket
+import contextlib
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from app.model.errors import NetglassError
 
 START_SECONDS: Final = 30.0
 ANSWER_SECONDS: Final = 60.0
+END_SECONDS: Final = 2.0
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _READ: Final = 1 << 20
 GONE: Final = "The process that keeps the history has ended; it is started again."
@@ -107,6 +109,18 @@ class StoreClient:
             self._decoder.feed(data)
         return msgpack.unpackb(frame, strict_map_key=False)
 
+    def finish(self) -> None:
+        """Ends the process from within a signal's handler, where nothing may go through the hub; what it has answered is on disk."""
+        if self._sock is None:
+            return
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+            self._sock.settimeout(END_SECONDS)
+            while self._sock.recv(_READ):  # until its end is closed, which is the last thing that it does
+                pass
+        self._sock.close()
+        self._sock = None
+
     def close(self) -> None:
         """Ends the process; what it has answered is on disk."""
         if self._sock is not None:
@@ -114,7 +128,7 @@ class StoreClient:
             self._sock = None
         if self._process is not None:
             try:
-                self._process.wait(2)
+                self._process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from app import kernel_cache
 from app.attribution import tracefs
 from bench import attribution
 from bench.attribution import Score, cells, matrix
+from tests import compiled_kernels
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -56,14 +56,9 @@ def instances() -> list[str]:
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """A data directory with the kernels that other tests compiled, where there are some: compiling takes longer than everything here."""
+    """A data directory."""
     with tempfile.TemporaryDirectory(prefix="netglass-attribution-") as directory:
-        name = f"kernels-{kernel_cache.digest()}"
-        compiled = kernel_cache._default_base() / name
-        if compiled.is_dir():
-            kept = Path(directory) / "cache" / f"kernels-{os.getuid()}"
-            kept.mkdir(mode=0o700, parents=True)
-            shutil.copytree(compiled, kept / name)
+        compiled_kernels.give(Path(directory))
         yield Path(directory)
 
 

@@ -22,6 +22,7 @@ from bench import netns
 from bench.netns import RECEIVER_END, SENDER_END, Pair
 from bench.profiles import imix
 from bench.traffic import Facts, write
+from tests import compiled_kernels
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKETS = 40_000
@@ -106,6 +107,7 @@ def pair() -> Iterator[Pair]:
 def program(pair: Pair) -> Iterator[Program]:
     place = Path(tempfile.mkdtemp(prefix="netglass-test-"))
     place.chmod(0o755)
+    compiled_kernels.give(place / "data")
     running = Program(pair, place)
     try:
         running.wait(START_SECONDS, lambda: running.get("/api/capture").get("state") == "running")

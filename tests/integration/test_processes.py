@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import compiled_kernels
+
 PROJECT = Path(__file__).resolve().parents[2]
 WEB_END = PROJECT / "tests" / "fakes" / "web_end.py"
 USER = 54321  # nobody's
@@ -48,6 +50,9 @@ def place():
     """A directory that every user can enter, unlike pytest's own."""
     directory = Path(tempfile.mkdtemp(prefix="netglass-test-"))
     directory.chmod(0o755)
+    compiled_kernels.give(directory / "data")
+    if os.geteuid() == 0:
+        compiled_kernels.give(directory / "data", USER)
     yield directory
     shutil.rmtree(directory)
 
@@ -248,7 +253,9 @@ def own_place(place):
     """Directories of the ordinary user's."""
     directory = place / "own"
     directory.mkdir(exist_ok=True)
-    os.chown(directory, USER, USER)
+    compiled_kernels.give(directory / "data", USER)
+    for path in (directory, directory / "data", directory / "data" / "cache"):
+        os.chown(path, USER, USER)
     return directory
 
 
@@ -296,13 +303,13 @@ def tree(run):
 def test_killed_sensor_is_started_again(tree):
     begun = time.monotonic()
     os.kill(tree.sensor, signal.SIGKILL)
-    tree.wait("gone", 2)
-    assert tree.wait("link", 2)["restart"] == 1
-    second = tree.wait("message", 5, type="hello")["pid"]
+    tree.wait("gone")
+    assert tree.wait("link")["restart"] == 1
+    second = tree.wait("message", type="hello")["pid"]
     assert second != tree.sensor
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     os.kill(second, signal.SIGKILL)
-    assert "signal 9 (SIGKILL)" in tree.wait("gone", 2)["why"]
+    assert "signal 9 (SIGKILL)" in tree.wait("gone")["why"]
 
 
 def test_a_sensor_that_dies_too_often_is_given_up(tree):
@@ -333,20 +340,20 @@ def wait_for_any(tree, kinds, seconds):
 
 def test_killed_web_process_takes_the_others_with_it(tree):
     tree.process.kill()
-    assert wait_until(lambda: not alive(tree.sensor) and not alive(tree.broker), 2)
+    assert wait_until(lambda: not alive(tree.sensor) and not alive(tree.broker), 20)
 
 
 def test_killed_broker_takes_the_sensor_with_it(tree):
     os.kill(tree.broker, signal.SIGKILL)
-    assert wait_until(lambda: not alive(tree.sensor), 2)
-    assert "broker" in tree.wait("ended", 5)["why"]
+    assert wait_until(lambda: not alive(tree.sensor), 20)
+    assert "broker" in tree.wait("ended")["why"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_all_three(tree, number):
     tree.process.send_signal(number)
-    assert tree.process.wait(2) == 0
-    assert tree.wait("finished", 1)["clean"]
+    assert tree.process.wait(20) == 0
+    assert tree.wait("finished")["clean"]
     assert not alive(tree.sensor)
     assert not alive(tree.broker)
 
@@ -355,7 +362,7 @@ def test_signals_end_all_three_while_kernels_compile(run, place):
     tree = run(DATA_DIR=str(place / "cold"))
     tree.start()
     tree.process.send_signal(signal.SIGTERM)
-    assert tree.process.wait(2) == 0
+    assert tree.process.wait(20) == 0
     assert not alive(tree.sensor)
 
 
@@ -371,7 +378,7 @@ def test_stopped_sensor_does_not_delay_the_end(tree):
     # A sensor that hangs is killed by the broker
     os.kill(tree.sensor, signal.SIGSTOP)
     tree.process.terminate()
-    assert tree.process.wait(2) == 0
+    assert tree.process.wait(20) == 0
     assert wait_until(lambda: not alive(tree.sensor), 1)
 
 
@@ -465,12 +472,12 @@ def test_an_interface_that_goes_down_away_and_comes_back(run, namespace):
     tree.send(type="start", id=1, interfaces=["t0"], bpf_filter="icmp6 or arp or vlan")
     assert tree.wait("message", KERNELS_SECONDS, type="reply", id=1)["ok"]
     subprocess.run([*namespace, "ip", "link", "set", "t0", "down"], check=True)
-    assert "t0 went down" in tree.wait("message", 5, type="notice")["text"]
+    assert "t0 went down" in tree.wait("message", type="notice")["text"]
     assert tree.wait("message", type="snapshot")["capture"]["interfaces"][0]["up"] is False
     subprocess.run([*namespace, "ip", "link", "set", "t0", "up"], check=True)
-    assert "t0 is up" in tree.wait("message", 5, type="notice")["text"]
+    assert "t0 is up" in tree.wait("message", type="notice")["text"]
     subprocess.run([*namespace, "ip", "link", "delete", "t0"], check=True)
-    assert "t0 was removed" in tree.wait("message", 5, type="notice")["text"]
+    assert "t0 was removed" in tree.wait("message", type="notice")["text"]
     add_pair(namespace)
     before = tree.wait("message", type="snapshot")["totals"]["packets"]
     assert "t0 is up" in tree.wait("message", 8, type="notice")["text"]

@@ -1,5 +1,6 @@
 """`python wsgi.py` as a user starts it: port, signals, Quit, replay, in both server modes."""
 
+import contextlib
 import http.client
 import io
 import json
@@ -19,8 +20,11 @@ import pytest
 import requests
 from scapy.utils import PcapReader
 
+from tests import compiled_kernels
+
 PROJECT = Path(__file__).resolve().parents[2]
 KERNELS_SECONDS = 300
+END_SECONDS = 20  # long enough for a slow machine; usual are 2
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,6 +36,7 @@ pytestmark = [
 def place():
     directory = Path(tempfile.mkdtemp(prefix="netglass-test-"))
     directory.chmod(0o755)
+    compiled_kernels.give(directory / "data")
     yield directory
     shutil.rmtree(directory)
 
@@ -90,6 +95,14 @@ class Server:
             found += parents
         return found
 
+    def roles(self):
+        """The packages that the children run."""
+        words = set()
+        for pid in self.children():
+            with contextlib.suppress(OSError):
+                words |= set(Path(f"/proc/{pid}/cmdline").read_text().split("\0"))
+        return {word for word in words if word.startswith("app.")}
+
     def close(self):
         if self.process.poll() is None:
             self.process.kill()
@@ -127,9 +140,9 @@ def test_serves_and_ends_with_quit(run, mode):
     state = server.wait_for(lambda state: state["can_capture"] is not None)
     assert state["can_capture"] == (os.geteuid() == 0)
     children = server.children()
-    assert 2 <= len(children) <= 4
+    assert server.roles() >= {"app.broker", "app.sensor"}
     assert server.call("POST", "/api/shutdown")[0] < 300
-    assert server.process.wait(2.5) == 0
+    assert server.process.wait(END_SECONDS) == 0
     assert not [pid for pid in children if parent_of(pid) is not None]
 
 
@@ -155,7 +168,7 @@ def test_signals_under_load(run, mode, number):
     children = server.children()
     server.process.send_signal(number)
     try:
-        assert server.process.wait(2) == 0
+        assert server.process.wait(END_SECONDS) == 0
     finally:
         stop.set()
         for client in clients:
@@ -173,7 +186,7 @@ def test_busy_port_takes_the_next_and_says_so(run):
         server.address()
         assert busy < server.port < busy + 10
         server.process.terminate()
-        assert server.process.wait(2) == 0
+        assert server.process.wait(END_SECONDS) == 0
     server._reader.join(5)
     assert any(f"port {busy} is busy" in line and str(server.port) in line for line in server.errors)
 

@@ -1,11 +1,13 @@
 """The packets behind an alert raise it again: the same rule, source and target, from the file alone."""
 
+import io
 import json
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.capture.pcap_file import open_file
@@ -16,7 +18,9 @@ from app.sensor.evidence import MAX_BYTES, MAX_WAITING, PER_TICK, EvidenceCutter
 from app.sensor.packet_store import PacketStore
 from app.sensor.pipeline import Pipeline
 from app.sensor.reproduce import reproduce, wanted_alert
+from app.wire.block import Block
 from app.wire.pcap_write import pcapng_header
+from app.wire.records import FRAME_DTYPE
 
 PROJECT = Path(__file__).parents[2]
 CAPTURES = PROJECT / "tests" / "data" / "captures"
@@ -35,6 +39,38 @@ def arp_sweep(path, hosts=60):
     return path
 
 
+def syns(second, rate):
+    """A block of one second: SYNs to one port, each in another's name."""
+    frames = np.zeros((rate, 60), np.uint8)
+    frames[:, 12:15], frames[:, 17], frames[:, 22:24] = (8, 0, 0x45), 40, (64, 6)
+    number = (second << 16) + np.arange(rate)
+    frames[:, 26:30] = np.stack([np.full(rate, 11), number >> 16, number >> 8 & 255, number & 255], axis=1)
+    frames[:, 30:34] = (10, 0, 0, 9)
+    frames[:, 34:38] = (40, 0, 1, 187)
+    frames[:, 46:48] = (0x50, 2)
+    stamps = np.zeros(rate, FRAME_DTYPE)
+    stamps["offset"], stamps["link_type"] = np.arange(rate) * 60, 1
+    stamps["cap_len"] = stamps["wire_len"] = 60
+    stamps["ts"] = 1_700_000_000 * 10**9 + second * 10**9 + np.arange(rate) * (10**9 // rate)
+    return Block(frames.reshape(-1), stamps)
+
+
+def held(store):
+    return [packet_id for records in store.windows_back() for packet_id in records["packet_id"].tolist()]
+
+
+def stamps_of(file):
+    """ns of the packets in a file."""
+    source = open_file(io.BytesIO(file))
+    stamps = set()
+    while (block := source.read()) is not None or not source.finished:
+        if block is not None:
+            stamps |= set(block.frames["ts"].tolist())
+            source.release(block)
+    source.close()
+    return stamps
+
+
 def cut(path):
     store = PacketStore(8 << 20)
     cutter = EvidenceCutter(store)
@@ -51,6 +87,29 @@ def cut(path):
     source.close()
     files = {entry["id"]: entry for _ in range(5) for entry in cutter.take()}
     return engine.folding.alerts(), files
+
+
+def test_a_flood_does_not_push_its_beginning_out_of_the_file():
+    """The store is overwritten many times while the alert grows: the file keeps the packets that passed the limit, and only those are named."""
+    store = PacketStore(1 << 20)
+    cutter = EvidenceCutter(store)
+    engine = Engine(on_alert=cutter.want)
+    pipeline = Pipeline(4096, store, detection=engine)
+    pipeline.evidence = cutter
+    touched = []
+    cutter.on_filed = touched.append
+    files = []
+    for number in range(8):
+        pipeline.feed(syns(number, 200 << number))
+        files += cutter.take()
+    [alert] = [alert for alert in engine.folding.alerts() if alert.detection.rule == "syn_flood"]
+    assert alert.count > 2
+    assert len(alert.evidence) > len(alert.backed) > 0
+    assert {one.packet_id for one in alert.evidence} - set(held(store))  # has been overwritten
+    mine = [entry for entry in files if entry["id"] == alert.id]
+    assert all(entry["complete"] for entry in mine)
+    assert {one.ts for one in alert.backed} <= stamps_of(mine[-1]["file"])
+    assert alert in touched
 
 
 def test_the_file_raises_the_alert_again(tmp_path):
@@ -156,6 +215,21 @@ def test_work_and_memory_are_bounded(tmp_path):
     first = alert(0)
     cutter.want(first)  # it has not grown
     assert first.id not in cutter._waiting
+
+
+def test_packets_are_named_for_a_detector_that_names_flows(tmp_path):
+    store = PacketStore(1 << 20)
+    cutter = EvidenceCutter(store)
+    pipeline = Pipeline(4096, store)
+    source = open_file(arp_sweep(tmp_path / "few.pcap", 30))
+    pipeline.feed(source.read())
+    source.close()
+    nameless = alert(1, ())
+    cutter.want(nameless)
+    [entry] = cutter.take()
+    assert entry["complete"]
+    assert 0 < len(nameless.backed) <= 10
+    assert {one.ts for one in nameless.backed} <= stamps_of(entry["file"])
 
 
 def test_packets_that_are_gone_are_said(tmp_path):
