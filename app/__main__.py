@@ -93,8 +93,12 @@ def parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser("analyze", help="analyse capture files")
     analyze.add_argument("files", nargs="+", metavar="FILE", help="pcap or pcapng, also gzip; - for standard input")
     analyze.add_argument("--json", action="store_true", help="one JSON document a line")
-    analyze.add_argument(
+    depth = analyze.add_mutually_exclusive_group()
+    depth.add_argument(
         "--counts-only", action="store_true", help="packets, flows and counters; nothing looks into payload"
+    )
+    depth.add_argument(
+        "--inspect-only", action="store_true", help="… and applications, DNS, TLS, HTTP; no card numbers, no alerts"
     )
 
     again = commands.add_parser("reproduce", help="does the file of an alert's packets raise the alert again?")

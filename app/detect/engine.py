@@ -121,16 +121,16 @@ class Engine:
         if not len(packets) or not self._detectors:
             return
         columns = Columns(data, packets, flow_ids)
-        seconds = self._clock(columns.column("ts") // SECOND)
+        stamps = np.ascontiguousarray(packets["ts"])
+        seconds = self._clock(stamps // SECOND)
         if self._second == 0:
             self._second = int(seconds[0])
-            self.context.started_ns = int(packets["ts"][0])
+            self.context.started_ns = int(stamps[0])
         if seconds[0] == seconds[-1] == self._second:
             cuts = [0]
         else:
             before = np.concatenate(([self._second], seconds[:-1]))
             cuts = sorted({0, *np.flatnonzero(seconds != before).tolist()})
-        stamps = columns.column("ts")
         ticked = False
         for begin, end in zip(cuts, [*cuts[1:], len(packets)], strict=True):
             second = int(seconds[begin])

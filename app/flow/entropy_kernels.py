@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import from_dtype, int64, njit, types, uint64
+from numba import from_dtype, int64, njit, types, uint16, uint32, uint64
 
 from app.flow import layout as flows
 from app.flow.entropy_measure_kernels import corrected_entropy, sample
 from app.model.layers import KIND_FIRST_OF_FLOW, KIND_LATER_FRAGMENT, KIND_ONE_WAY
 from app.native.declare import kernel
 from app.stats import entropy_layout as at
+from app.wire.load_kernels import peek, poke
 from app.wire.records import PACKET_DTYPE
 
 SYMBOLS, QUARTERS, ORDERS = at.SYMBOLS, at.QUARTERS, at.ORDERS
@@ -148,18 +149,24 @@ def note_originator(p, rows, r, known, slot, state):
     state[slot, KIND] = kind
 
 
+@njit(forceinline=True, **_OPTIONS)
+def count(counts, value):
+    """One more of a value, in a uint16[256]."""
+    poke(counts, value, peek(counts, value) + uint16(1))
+
+
 @njit(**_OPTIONS)
 def count_bits(data, begin, end, low, high):
     """Eight bits from each bit position as deflate reads them to `low`, from three as bzip2 and JPEG do to `high`: bzip2's longer codes show in three
     positions, deflate's need all. low, high: uint16[256]."""
     for k in range(begin, end - 1):
-        a, b = int64(data[k]), int64(data[k + 1])
+        a, b = int64(peek(data, k)), int64(peek(data, k + 1))
         up, down = a | b << 8, a << 8 | b
         for s in range(8):
-            low[(up >> s) & 0xFF] += 1
-        high[b] += 1
-        high[(down >> 3) & 0xFF] += 1
-        high[(down >> 6) & 0xFF] += 1
+            count(low, (up >> s) & 0xFF)
+        count(high, b)
+        count(high, (down >> 3) & 0xFF)
+        count(high, (down >> 6) & 0xFF)
 
 
 @njit(**_OPTIONS)
@@ -245,8 +252,8 @@ def take_payload(data, begin, end, slot, d, config, side, life, window):
         before = int64(data[begin])
         whole[base + before] += 1
         for k in range(begin + 1, begin + room):
-            byte = int64(data[k])
-            whole[base + byte] += 1
+            byte = int64(peek(data, k))
+            poke(whole, base + byte, peek(whole, base + byte) + uint32(1))
             products += before * byte
             before = byte
         side[LIFE_N] += room
@@ -260,7 +267,7 @@ def take_payload(data, begin, end, slot, d, config, side, life, window):
     last = min(last, first + MOST_COUNTS - side[QUARTER_N])
     recent = window[slot, d * QUARTERS + side[QUARTER]]
     for k in range(first, last):
-        recent[data[k]] += 1
+        count(recent, int64(peek(data, k)))
     side[QUARTER_N] += max(last - first, int64(0))
     side[IN_QUARTER] += 1
 

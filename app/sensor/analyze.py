@@ -50,7 +50,10 @@ def run(args: Namespace) -> int:
     failed = False
     for name in args.files:
         try:
-            document = analyze(name, block_list) if args.json else summarize(name, args.counts_only, block_list)
+            if args.json:
+                document = analyze(name, block_list)
+            else:
+                document = summarize(name, args.counts_only, args.inspect_only, block_list)
         except CaptureError as error:
             failed = True
             if args.json:
@@ -109,15 +112,18 @@ def _key() -> bytes:
         return installation_key(None)
 
 
-def summarize(name: str, counts_only: bool = False, block_list: BlockList | None = None) -> str:
-    """The summary of one capture for a person. counts_only: nothing looks into payload."""
+def summarize(
+    name: str, counts_only: bool = False, inspect_only: bool = False, block_list: BlockList | None = None
+) -> str:
+    """The summary of one capture for a person. counts_only: nothing looks into payload; inspect_only: neither card numbers nor attacks are looked for."""
+    everything = not counts_only and not inspect_only
     engine = NdpiClient()
     insight = Insight(patient=True, engine=engine if engine.available else None, limit=KEPT_FACTS)
     pipeline = Pipeline(
         MAX_FLOWS,
         insight=None if counts_only else insight,
-        detection=None if counts_only else Engine(block_list=block_list),
-        cards=None if counts_only else Cards(_key(), patient=True, limit=KEPT_FACTS),
+        detection=Engine(block_list=block_list) if everything else None,
+        cards=Cards(_key(), patient=True, limit=KEPT_FACTS) if everything else None,
     )
     try:
         source = _through(name, pipeline)

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from app.wire.addresses import format_address
+from app.wire.records import PACKET_DTYPE
 
 FIN: Final = 1
 TCP: Final = 6
 UDP: Final = 17
+_COLUMN: Final = {name: place for place, name in enumerate(PACKET_DTYPE.names or ())}
 
 
 class Packet:
-    """One packet that an event is about; made for those only."""
+    """One packet that an event is about. record: its PACKET row as a tuple."""
 
-    __slots__ = ("_memory", "_p", "direction", "flow_id", "packet_id")
+    __slots__ = ("_memory", "_record", "direction", "flow_id", "packet_id")
 
-    def __init__(self, memory: memoryview, p: np.void, flow_id: int, packet_id: int, direction: int) -> None:
+    def __init__(
+        self, memory: memoryview, record: tuple[int, ...], flow_id: int, packet_id: int, direction: int
+    ) -> None:
         self._memory = memory
-        self._p = p
+        self._record = record
         self.flow_id = flow_id
         self.packet_id = packet_id
         self.direction = direction
 
     def _of(self, name: str) -> int:
-        return int(self._p[name])
+        return self._record[_COLUMN[name]]
 
     @property
     def ts(self) -> int:

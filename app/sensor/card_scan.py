@@ -128,9 +128,11 @@ class CardScan:
     ) -> None:
         begun = time.monotonic() if self._seconds is not None else 0.0
         memory = data.data
-        for kind, place, direction, start, end, joined, seq in self._events[:count].tolist():
-            p = packets[place]
-            packet = Packet(memory, p, int(flow_ids[place]), first_id + place, direction)
+        events = self._events[:count]
+        places = events[:, at.PLACE]
+        columns = zip(events.tolist(), packets[places].tolist(), flow_ids[places].tolist(), strict=True)
+        for (kind, place, direction, start, end, joined, seq), record, flow_id in columns:
+            packet = Packet(memory, record, flow_id, first_id + place, direction)
             try:
                 if kind < at.WHOLE:
                     self._candidate(packet, kind, start, end, joined, seq)

@@ -231,11 +231,16 @@ def scan_payload(data, packets, n, flow_ids, rows, flags, edges, marks, joined, 
                 marks[key, at.EDGE_NEXT] = seq
                 marks[key, at.EDGE_LENGTH] = 0
                 marks[key, at.EDGE_DISORDER] = 0
+                marks[key, at.EDGE_HOLED] = 0
+                marks[key, at.EDGE_FIRST] = seq
             length = marks[key, at.EDGE_LENGTH]
             distance = (seq + (int64(p.tcp_flags) >> 1 & 1) - marks[key, at.EDGE_NEXT]) & 0xFFFFFFFF
             whole = e - b == int64(p.payload_len)
             in_order = distance == 0
             old = distance >= 0x80000000
+            ends = (distance + int64(p.payload_len)) & 0xFFFFFFFF  # as seen from what comes next
+            repeated = old and (ends == 0 or ends >= 0x80000000) and marks[key, at.EDGE_HOLED] == 0
+            repeated = repeated and (seq - marks[key, at.EDGE_FIRST]) & 0xFFFFFFFF < 0x80000000
             if in_order:
                 if length > 0 and (
                     goes_on(peek(data, b)) or peek(data, b) >= 0x80 or peek(data, b) == 0 or length >= 12
@@ -253,8 +258,10 @@ def scan_payload(data, packets, n, flow_ids, rows, flags, edges, marks, joined, 
                             events[k, at.START] -= place
                             events[k, at.END] -= place
                         used += 1
-            else:
+            elif not repeated:
                 marks[key, at.EDGE_DISORDER] = at.DISORDER_SEGMENTS
+                if not old:
+                    marks[key, at.EDGE_HOLED] = 1
                 if not old and length > 0:
                     copy_bytes(edges, edge, joined, used * at.JOINED_BYTES, length)
                     events[count, at.KIND], events[count, at.START], events[count, at.END] = at.TAIL, 0, length

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import from_dtype, int64, types
+from numba import from_dtype, int64, types, uint32, uint64
 
 from app.model.columns import PACKET
 from app.model.layers import KIND_LATER_FRAGMENT, KIND_ONE_WAY
@@ -55,14 +55,15 @@ def count_payload(data, packets, n, flow_ids, histograms, owners, finished, fini
                 finished_ids[done] = owners[r]
                 done += 1
             owners[r] = flow_id
-        base = 0
+        base = uint64(0)
         if p.src_hi != p.dst_hi:
-            base = 256 if p.src_hi > p.dst_hi else 0
+            base = uint64(256) if p.src_hi > p.dst_hi else uint64(0)
         elif p.src_lo != p.dst_lo:
-            base = 256 if p.src_lo > p.dst_lo else 0
+            base = uint64(256) if p.src_lo > p.dst_lo else uint64(0)
         elif p.src_port > p.dst_port:
-            base = 256
-        for k in range(begin, end):
-            histograms[r, base + int64(data[k])] += 1
+            base = uint64(256)
+        counts = histograms[r]
+        for k in range(uint64(begin), uint64(end)):  # no index counts from the end: unsigned ones are not asked
+            counts[base + uint64(data[k])] += uint32(1)
     place[0] = n
     return done

@@ -76,6 +76,16 @@ def test_any_cuts_any_order_sent_again(cuts: list[int], draw: random.Random, sta
     assert found(frames + again) == [("411111******1111", 1)]
 
 
+def test_what_comes_late_and_what_comes_again() -> None:
+    parts = [(at, b"..4111111111111111.."[at : at + 5]) for at in range(0, 20, 5)]
+    frames = [segment(1000, b"x" * 100), *(segment(1100 + at, data) for at, data in parts)]
+    many = [segment(1120 + 10 * k, b"y" * 10) for k in range(40)]
+    assert found(frames + frames[:2] + many) == [("411111******1111", 1)]
+    assert found([*frames[:2], frames[0], *frames[2:], *many]) == [("411111******1111", 1)], "sent again in between"
+    assert found([*frames[:2], *frames[3:], *many, frames[2]]) == [("411111******1111", 1)], "long after the others"
+    assert found([many[0], *reversed(frames)]) == [("411111******1111", 1)], "the capture begins with the last"
+
+
 def test_one_byte_at_a_time() -> None:
     text = b"PAN=4111111111111111\r\n"
     assert found([segment(50 + i, text[i : i + 1]) for i in range(len(text))]) == [("411111******1111", 1)]
