@@ -29,7 +29,7 @@ def create_app(
     """
     from flask import Flask
 
-    from app.api import errors, etags, limits, upload
+    from app.api import errors, etags, limits, static_files, upload
     from app.api.context import EXTENSION
     from app.api.registry import BLUEPRINTS
     from app.host.processes import UsageMeter
@@ -42,7 +42,7 @@ def create_app(
 
     reader = read_interfaces or _interface_reader()
 
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.request_class = upload.UploadRequest
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.config["MAX_FORM_PARTS"] = 16
@@ -58,6 +58,7 @@ def create_app(
     errors.install(app)
     limits.install(app)
     etags.install(app)
+    static_files.install(app)
     add_live(app, house, identity)
     guard(app, settings, house, identity)
     return app
