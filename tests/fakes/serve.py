@@ -53,7 +53,11 @@ def run(arguments: argparse.Namespace) -> None:
     listener = listen(settings.host, settings.port)
     port = listener.getsockname()[1]
     app = create_app(
-        settings, broker, port=port, read_interfaces=None if arguments.real_interfaces else fake_interfaces
+        settings,
+        broker,
+        port=port,
+        read_interfaces=None if arguments.real_interfaces else fake_interfaces,
+        new_sensor=lambda settings: FakeBroker(arguments.flows // 4, arguments.interval, restart_seconds=3600),
     )
 
     def mortality() -> None:

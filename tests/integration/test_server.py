@@ -224,12 +224,12 @@ def test_replay_of_files_that_are_none(run, place):
 
 def test_a_file_beside_the_live_capture(run):
     """A sensor of its own reads it to the last packet; all of its processes end with the program."""
-    capture = PROJECT / "tests/data/captures/http-pipelined.pcap"
+    capture = (PROJECT / "tests/data/captures/http-pipelined.pcap").read_bytes()
     server = run()
     server.address()
     server.wait_for(lambda state: state["can_capture"] is not None)
     answer = requests.post(
-        f"http://127.0.0.1:{server.port}/api/sessions", files={"file": capture.open("rb")}, timeout=KERNELS_SECONDS
+        f"http://127.0.0.1:{server.port}/api/sessions", files={"file": ("trace.pcap", capture)}, timeout=KERNELS_SECONDS
     )
     assert answer.status_code == 201, answer.text
     session = answer.json()["id"]
@@ -237,7 +237,7 @@ def test_a_file_beside_the_live_capture(run):
     while (found := server.call("GET", f"/api/sessions/{session}")[1])["state"] != "finished":
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
-    frames = PcapReader(str(capture)).read_all()
+    frames = PcapReader(io.BytesIO(capture)).read_all()
     assert (found["packets"], found["bytes"], found["message"]) == (
         len(frames),
         sum(frame.wirelen for frame in frames),

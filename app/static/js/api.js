@@ -2,6 +2,17 @@
 
 import { t } from "./strings.js";
 
+/** Id of the session that this page shows; "" is the live capture. It stands in the address, so a reload shows the same. */
+export const SESSION = new URLSearchParams(location.search).get("session") ?? "";
+
+/** The same path for the session of this page. */
+export function inSession(path) {
+  if (!SESSION) return path;
+  const url = new URL(path, location.origin);
+  url.searchParams.set("session", SESSION);
+  return url.pathname + url.search;
+}
+
 export class Problem extends Error {
   constructor(document, status) {
     super(reason(document) || t("error.status", { status }));
@@ -33,7 +44,7 @@ async function answer(response) {
 async function send(path, options, hear = () => {}) {
   let response;
   try {
-    response = await fetch(path, { credentials: "same-origin", ...options });
+    response = await fetch(inSession(path), { credentials: "same-origin", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ title: t("error.unreachableTitle"), detail: t("error.unreachable") }, 0);
@@ -69,11 +80,15 @@ export function remove(path) {
   return send(path, { method: "DELETE" });
 }
 
-/** Uploads a file; `onPart` hears 0..1. XMLHttpRequest, because fetch cannot tell how much has been sent. */
-export function upload(path, file, onPart) {
+/** Uploads a file; `onPart` hears 0..1, `signal` breaks it off. XMLHttpRequest, because fetch cannot tell how much has been sent. */
+export function upload(path, file, onPart, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);
+    signal?.addEventListener("abort", () => {
+      request.abort();
+      reject(signal.reason);
+    });
     request.upload.addEventListener("progress", (event) => event.lengthComputable && onPart(event.loaded / event.total));
     request.addEventListener("error", () => reject(new Problem({ title: t("error.unreachableTitle"), detail: t("error.unreachable") }, 0)));
     request.addEventListener("load", () => {
@@ -94,7 +109,7 @@ export function upload(path, file, onPart) {
 
 /** Starts a download whose refusal is still readable: asks first, then saves. */
 export async function download(path, name) {
-  const response = await fetch(path, { credentials: "same-origin" }).catch(() => null);
+  const response = await fetch(inSession(path), { credentials: "same-origin" }).catch(() => null);
   if (!response) throw new Problem({ detail: t("error.unreachable") }, 0);
   if (!response.ok) await answer(response);
   const address = URL.createObjectURL(await response.blob());

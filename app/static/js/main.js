@@ -1,8 +1,9 @@
 /** Wires the page together: shell, sections, keyboard. Everything else lives in data/, parts/ and views/. */
 
-import { post } from "./api.js";
+import { post, SESSION } from "./api.js";
 import * as alerts from "./data/alerts.js";
 import * as session from "./data/session.js";
+import * as sessions from "./data/sessions.js";
 import { isLive, time, timeOf } from "./data/time.js";
 import { fill, h, icon, setText } from "./dom.js";
 import * as banners from "./parts/banners.js";
@@ -17,13 +18,13 @@ import { ViewTools } from "./parts/view_tools.js";
 import * as router from "./router.js";
 import { t } from "./strings.js";
 
-/** The sections in order of the navigation; `group` is where they stand in it, `key` the letter after g;
+/** The sections in order of the navigation; `machine`: of no use in a file that is open beside the live capture; `group` is where they stand in it, `key` the letter after g;
     a page is loaded when it is asked for. A later one is one more line. */
-const SECTIONS = [
+const ALL_SECTIONS = [
   { name: "overview", group: "watch", key: "o", load: async () => (await import("./views/overview.js")).OverviewView },
   { name: "connections", group: "watch", key: "c", load: async () => (await import("./views/connections.js")).ConnectionsView, count: () => (session.capture.value?.source === "file" ? session.stats.value?.flows?.total : session.stats.value?.flows?.active) },
   { name: "alerts", group: "watch", key: "a", load: async () => (await import("./views/alerts.js")).AlertsView, count: () => alerts.summary.value?.new || undefined },
-  { name: "history", group: "watch", key: "y", load: async () => (await import("./views/history.js")).HistoryView },
+  { name: "history", group: "watch", key: "y", machine: true, load: async () => (await import("./views/history.js")).HistoryView },
   { name: "programs", group: "who", key: "r", load: async () => (await import("./views/programs.js")).ProgramsView },
   { name: "hosts", group: "who", key: "h", load: async () => (await import("./views/hosts.js")).HostsView },
   { name: "world", group: "who", key: "w", load: async () => (await import("./views/world.js")).WorldView },
@@ -31,11 +32,12 @@ const SECTIONS = [
   { name: "entropy", group: "what", key: "e", load: async () => (await import("./views/entropy.js")).EntropyView },
   { name: "cards", group: "what", key: "n", load: async () => (await import("./views/cards.js")).CardsView },
   { name: "packets", group: "what", key: "p", load: async () => (await import("./views/packets.js")).PacketsView },
-  { name: "interfaces", group: "system", key: "i", load: async () => (await import("./views/interfaces.js")).InterfacesView },
+  { name: "interfaces", group: "system", key: "i", machine: true, load: async () => (await import("./views/interfaces.js")).InterfacesView },
   { name: "captures", group: "system", key: "f", load: async () => (await import("./views/captures.js")).CapturesView },
   { name: "settings", group: "system", key: "s", load: async () => (await import("./views/settings.js")).SettingsView },
   { name: "help", group: "system", key: "l", load: async () => (await import("./views/help.js")).HelpView },
 ];
+const SECTIONS = ALL_SECTIONS.filter((one) => !SESSION || !one.machine);
 
 const views = new Map();
 let shown = null;
@@ -52,6 +54,7 @@ function start() {
   });
   watchTips(session.explain);
   session.start();
+  sessions.start();
   alerts.start();
   alerts.fresh.watch(tellOfAlerts);
   buildShell();

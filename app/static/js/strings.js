@@ -13,6 +13,7 @@ import entropy from "./strings/en_entropy.js";
 import overview from "./strings/en_overview.js";
 import places from "./strings/en_places.js";
 import process from "./strings/en_process.js";
+import sessions from "./strings/en_sessions.js";
 import settings from "./strings/en_settings.js";
 import shell from "./strings/en_shell.js";
 import time from "./strings/en_time.js";
@@ -30,6 +31,7 @@ const en = {
   ...overview,
   ...places,
   ...process,
+  ...sessions,
   ...settings,
   ...time,
 };

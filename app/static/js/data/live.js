@@ -4,7 +4,7 @@
  */
 
 import { io } from "../../vendor/socket.io.esm.min.js";
-import { Problem } from "../api.js";
+import { Problem, SESSION } from "../api.js";
 import { Signal } from "../signal.js";
 
 export const link = new Signal("connecting");
@@ -58,7 +58,7 @@ export function unwant(topic) {
 }
 
 function ask(topic) {
-  const request = { topics: [topic], ...wanted.get(topic) };
+  const request = { topics: [topic], ...(SESSION ? { session: SESSION } : {}), ...wanted.get(topic) };
   if (!request.q) delete request.q;
   socket.emit("subscribe", request, (reply) => {
     const refused = refusals.get(topic);

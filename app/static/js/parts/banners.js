@@ -2,6 +2,7 @@
 
 import * as live from "../data/live.js";
 import * as session from "../data/session.js";
+import { SESSION, sessions, shown } from "../data/sessions.js";
 import { h, icon, setText } from "../dom.js";
 import { has, t } from "../strings.js";
 import { toast } from "./floating.js";
@@ -21,6 +22,7 @@ export function start() {
   session.sensor.watch(showSensor);
   session.progress.watch(showProgress);
   session.notices.watch((notice) => notice?.text && toast(notice.text, notice.level === "error" || notice.level === "warning" ? notice.level : "info"));
+  sessions.watch(showClosed);
   new ResizeObserver(() => document.documentElement.style.setProperty("--banner-height", `${host().offsetHeight}px`)).observe(host());
 }
 
@@ -33,6 +35,13 @@ function showSensor(sensor) {
   const state = sensor?.state;
   const level = { restarting: "error", silent: "warning", gone: "error" }[state];
   show("sensor", level, "lost", level ? `${sensor.message || t(`sensor.${state}`)} ${t(`sensor.${state}.effect`)}` : "");
+}
+
+/** A session may be closed from elsewhere, or with the program. */
+function showClosed({ sessions: all }) {
+  const closed = SESSION && all.length && !shown();
+  const element = show("session", closed ? "warning" : null, "info", closed ? t("sessions.gone") : "");
+  if (element && !element.querySelector("a")) element.append(h("a.btn.btn-sm", { href: "/" }, t("sessions.toLive")));
 }
 
 function showProgress(progress) {

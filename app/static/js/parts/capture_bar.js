@@ -1,12 +1,13 @@
 /** The top bar: which interface, which capture filter, start and stop, and how the capture is. */
 
-import { post } from "../api.js";
+import { post, SESSION } from "../api.js";
 import * as session from "../data/session.js";
 import { fill, h, icon, setData, setText } from "../dom.js";
 import * as format from "../format.js";
 import { t } from "../strings.js";
 import { openMenu, closeMenu, menuAnchor, toast } from "./floating.js";
 import { InterfacePicker } from "./interface_picker.js";
+import { sessionLine, SessionSwitch } from "./session_switch.js";
 
 const PRESETS = [
   ["all", ""],
@@ -30,10 +31,11 @@ export class CaptureBar {
     this.controls = h("div.capture-controls", { data: { open: "false" }, id: "capture-controls" }, this.picker.button, this.bpf);
     this.state = h("span.pill", { id: "capture-state", "aria-label": t("state.label") }, h("span.dot"), h("span.text", { role: "status" }), h("span.clock.desktop-only"));
     this.losses = h("span.pill.pill-warn", { id: "losses", tabindex: "0", hidden: true, data: { tip: t("state.lossesTip") } }, icon("warning", "icon-sm"), h("span.text"), h("span.desktop-only", {}, t("state.lost.word")));
-    const settings = h("button.btn.btn-icon.mobile-only", { type: "button", "aria-label": t("action.settings"), "aria-expanded": "false", "aria-controls": "capture-controls", onclick: () => this.#fold(settings) }, icon("sliders"));
+    const settings = SESSION ? null : h("button.btn.btn-icon.mobile-only", { type: "button", "aria-label": t("action.settings"), "aria-expanded": "false", "aria-controls": "capture-controls", onclick: () => this.#fold(settings) }, icon("sliders"));
     const more = h("button.btn.btn-icon.mobile-only", { type: "button", "aria-label": t("action.more"), "aria-haspopup": "menu", "aria-expanded": "false", onclick: () => moreMenu(more) }, icon("more"));
     const quit = h("button.btn.btn-quiet.desktop-only", { type: "button", id: "quit", onclick: onQuit }, icon("power"), t("action.quit"));
-    this.parts = [this.controls, h("div.topbar-state", {}, this.losses, this.state, this.startStop, settings, more, quit)];
+    const choice = new SessionSwitch();
+    this.parts = [SESSION ? sessionLine() : this.controls, h("div.topbar-state", {}, this.losses, choice.button, this.state, this.startStop, settings, more, quit)];
     session.capture.watch((capture) => this.#show(capture));
     session.stats.watch(() => this.#showState());
     session.sensor.watch(() => this.#showState());
@@ -150,6 +152,7 @@ export class CaptureBar {
     const denied = capture?.can_capture === false && !running;
     fill(this.startStop, icon(running ? "stop" : "play", "icon-sm"), h("span.label", {}, t(running ? "action.stop" : "action.start")));
     this.startStop.className = `btn ${running ? "" : "btn-primary"}`;
+    this.startStop.hidden = Boolean(SESSION) && !running;
     this.startStop.disabled = this.#busy || !capture || denied;
     setData(this.startStop, "tip", denied ? capture.why_not ?? t("empty.noRights") : null);
   }

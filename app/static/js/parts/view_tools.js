@@ -1,5 +1,6 @@
 /** What stands beside the title of every page: the time it shows, the views that are kept, and a word where it cannot show a time in the past. */
 
+import { SESSION } from "../api.js";
 import { isLive, time } from "../data/time.js";
 import { fill, h, icon } from "../dom.js";
 import * as router from "../router.js";
@@ -20,7 +21,7 @@ export class ViewTools {
   attach(view, name) {
     this.view = view;
     this.name = name;
-    this.range.button.hidden = Boolean(view.ownTime);
+    this.range.button.hidden = Boolean(view.ownTime || SESSION); // a file has no live and no past
     const head = view.element.querySelector(".view-head");
     if (this.element.parentElement !== head) head.append(this.element, this.note);
     this.#say();

@@ -79,7 +79,7 @@ export default {
   "captures.downloadNote": "The raw packets still held, for Wireshark and others. They are written as they were captured.",
   "captures.replay": "Open a capture file",
   "captures.drop": "Drop a pcap or pcapng file here",
-  "captures.dropNote": "Also gzip-compressed. The file is read in place of live traffic, through the same pipeline.",
+  "captures.dropNote": "Also gzip-compressed. The file goes through the same pipeline as live traffic.",
   "captures.choose": "Choose a file",
   "captures.uploading": "Uploading {name}",
   "captures.reading": "Reading {name}",

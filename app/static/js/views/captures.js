@@ -1,13 +1,15 @@
-/** This capture, what is held of it and how to save it, and opening a capture file in its place. */
+/** This capture, what is held of it and how to save it, and opening a capture file beside it or in its place. */
 
-import { download, query, upload } from "../api.js";
+import { download, query, SESSION, upload } from "../api.js";
 import * as session from "../data/session.js";
+import * as sessions from "../data/sessions.js";
 import { fill, framed, h, icon, setPart, setText } from "../dom.js";
 import * as format from "../format.js";
 import { empty } from "../parts/empty.js";
 import { namesOf } from "../parts/interface_picker.js";
 import { t } from "../strings.js";
 import { figure } from "./overview_panels.js";
+import { SessionList } from "./session_list.js";
 
 export class CapturesView {
   timeless = true;
@@ -15,23 +17,26 @@ export class CapturesView {
   #uploading = null; // {name, part}
   #failed = null; // {name, text}
   #opened = null; // the name of a file that was handed over
+  #session = null; // the session it became
 
   constructor() {
     this.facts = h("dl.figures");
     this.held = h("div");
+    this.list = new SessionList();
     this.work = h("div", { role: "status", "aria-live": "polite" });
     this.element = h("div.view", { id: "captures" },
       h("div.view-head", {}, h("h1", {}, t("captures.title"))),
       h("div.grid", {},
         section("captures.current", "span-12", this.facts),
         section("captures.replay", "span-6", this.#dropZone(), this.work),
-        section("captures.held", "span-6", this.held, this.#saving())));
+        section("captures.held", "span-6", this.held, this.#saving()),
+        section("sessions.title", "span-12", this.list.element)));
     this.draw = framed(() => this.#draw());
   }
 
   show() {
     for (const stop of this.#stop) stop();
-    this.#stop = [session.capture.watch(this.draw), session.stats.watch(this.draw)];
+    this.#stop = [session.capture.watch(this.draw), session.stats.watch(this.draw), sessions.sessions.watch(() => this.list.draw())];
   }
 
   hide() {
@@ -46,6 +51,8 @@ export class CapturesView {
       if (input.files.length) this.#send(input.files[0]);
       input.value = "";
     } });
+    this.beside = h("input", { type: "checkbox", id: "beside", checked: true });
+    const beside = h("label.beside", { hidden: Boolean(SESSION) }, this.beside, t("sessions.beside"));
     const choose = h("button.btn.btn-primary", { type: "button", onclick: () => input.click() }, icon("upload", "icon-sm"), t("captures.choose"));
     const zone = h("div.drop", {
       id: "drop-zone",
@@ -56,32 +63,36 @@ export class CapturesView {
         delete zone.dataset.over;
         if (event.dataTransfer.files.length) this.#send(event.dataTransfer.files[0]);
       },
-    }, icon("captures"), h("strong", {}, t("captures.drop")), h("p.muted", {}, t("captures.dropNote")), choose, input);
+    }, icon("captures"), h("strong", {}, t("captures.drop")), h("p.muted", {}, t("captures.dropNote")), beside, choose, input);
     return zone;
   }
 
   async #send(file) {
     if (this.#uploading) return;
-    this.#uploading = { name: file.name, part: 0 };
+    const cancelled = new AbortController();
+    this.#uploading = { name: file.name, part: 0, cancel: () => cancelled.abort() };
     this.#failed = null;
-    this.#opened = null;
+    this.#opened = this.#session = null;
     this.draw();
+    const onPart = (part) => {
+      this.#uploading.part = part;
+      this.draw();
+    };
     try {
-      session.takeCapture(await upload("/api/capture/replay", file, (part) => {
-        this.#uploading.part = part;
-        this.draw();
-      }));
+      if (this.beside.checked || SESSION) this.#session = await sessions.open(file, onPart, cancelled.signal);
+      else session.takeCapture(await upload("/api/capture/replay", file, onPart, cancelled.signal));
       this.#opened = file.name;
     } catch (problem) {
-      this.#failed = { name: file.name, text: problem.message };
+      if (problem.name !== "AbortError") this.#failed = { name: file.name, text: problem.message };
     }
     this.#uploading = null;
     this.draw();
   }
 
   #showWork(capture) {
-    if (this.#uploading) return this.#progress(t("captures.uploading", { name: this.#uploading.name }), this.#uploading.part);
+    if (this.#uploading) return this.#progress(t("captures.uploading", { name: this.#uploading.name }), this.#uploading.part, this.#uploading.cancel);
     if (this.#failed) return fill(this.work, empty({ iconName: "warning", title: t("captures.failed", { name: this.#failed.name }), text: this.#failed.text, small: true }));
+    if (this.#session) return fill(this.work, empty({ iconName: "check", title: t("sessions.opened", { name: this.#opened }), actions: [h("a.btn.btn-sm", { href: sessions.addressOf(this.#session) }, t("sessions.show"))], small: true }));
     const name = this.#opened ?? capture?.file;
     if (capture?.state === "replaying") return this.#progress(t("captures.reading", { name }), capture.progress);
     if (capture?.source === "file" && capture.state === "failed") return fill(this.work, empty({ iconName: "warning", title: t("captures.failed", { name }), text: capture.message ?? "", small: true }));
@@ -89,8 +100,8 @@ export class CapturesView {
     return fill(this.work);
   }
 
-  #progress(text, part) {
-    if (!this.work.querySelector("progress")) fill(this.work, h("div.empty.empty-small", {}, h("p"), h("progress", { max: "1", "aria-label": text })));
+  #progress(text, part, cancel = null) {
+    if (!this.work.querySelector("progress")) fill(this.work, h("div.empty.empty-small", {}, h("p"), h("progress", { max: "1", "aria-label": text }), cancel ? h("button.btn.btn-sm", { type: "button", onclick: cancel }, t("action.cancel")) : null));
     setText(this.work.querySelector("p"), text);
     const bar = this.work.querySelector("progress");
     if (typeof part === "number") bar.value = part;

@@ -1,5 +1,6 @@
 /** Payment card numbers that were seen in the clear, masked: four figures about those in the list, the list, and a report to print. */
 
+import { inSession } from "../api.js";
 import { CardList } from "../data/card_list.js";
 import { h, icon, setText } from "../dom.js";
 import * as format from "../format.js";
@@ -36,7 +37,7 @@ export class CardsView extends LogView {
     super({ name: "cards", data: new CardList(), columns: fitting(), details: { open: (row) => this.#details(row) }, above: figures.element });
     this.figures = figures;
     this.element.classList.add("view-fill-4");
-    this.element.firstElementChild.append(h("a.btn.end", { id: "cards-report", href: "/api/cards/report", target: "_blank", rel: "noopener" }, icon("download"), h("span.label", {}, t("cards.report"))));
+    this.element.firstElementChild.append(h("a.btn.end", { id: "cards-report", href: inSession("/api/cards/report"), target: "_blank", rel: "noopener" }, icon("download"), h("span.label", {}, t("cards.report"))));
     NARROW.addEventListener("change", () => this.table.setColumns(fitting()));
   }
 

@@ -1,6 +1,6 @@
 /** Entropy of flows, live: a card with a graph for each of the top ones, alerts first; which have a slot; the logs. */
 
-import { get } from "../api.js";
+import { get, inSession } from "../api.js";
 import * as live from "../data/live.js";
 import { fill, framed, h, icon, setText } from "../dom.js";
 import * as format from "../format.js";
@@ -99,7 +99,7 @@ export class EntropyView {
       fill(this.logs,
         h("p.entropy-note", {}, state.enabled ? t("entropy.logsNote", { days: state.days, files: state.files }) : t("entropy.logsOff")),
         state.problem ? h("p.entropy-note", {}, h("span.tag.tag-warn", {}, t("entropy.logsLost", { n: state.rows_lost, problem: state.problem }))) : null,
-        logs.length ? h("ul.entropy-logs", {}, logs.map((log) => h("li", {}, h("a", { href: `/api/logs/${encodeURIComponent(log.name)}`, download: log.name }, icon("download", "icon-sm"), h("span", {}, log.name)), h("span", {}, format.bytes(log.size_bytes)), h("time", {}, format.dateTime(log.modified))))) : h("p.entropy-note", {}, t("entropy.logsNone")));
+        logs.length ? h("ul.entropy-logs", {}, logs.map((log) => h("li", {}, h("a", { href: inSession(`/api/logs/${encodeURIComponent(log.name)}`), download: log.name }, icon("download", "icon-sm"), h("span", {}, log.name)), h("span", {}, format.bytes(log.size_bytes)), h("time", {}, format.dateTime(log.modified))))) : h("p.entropy-note", {}, t("entropy.logsNone")));
     } catch (error) {
       fill(this.logs, h("p.entropy-note", {}, error.message));
     }
