@@ -17,7 +17,9 @@ _ports = count(40_000)
 
 
 def mac(address: str) -> bytes:
-    """A hardware address of its own for each address."""
+    """A hardware address of its own for each address of the own networks; strangers come by the router."""
+    if not address.startswith(("10.", "192.168.", "172.16.", "fe80", "2001:db8:1:", "224.", "239.", "255.", "ff")):
+        return b"\x02\0\0\0\0\x01"
     packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
     return b"\x02\x00" + packed[-4:]
 

@@ -43,11 +43,13 @@ class Holder:
 class Claimant:
     """What a hardware address says by ARP."""
 
-    __slots__ = ("addresses", "evidence", "told", "unasked")
+    __slots__ = ("addresses", "evidence", "insisted", "insisted_told", "told", "unasked")
 
     def __init__(self) -> None:
         self.addresses: dict[int, int] = {}  # address → when last
         self.unasked: Last[tuple[int, int, bytes]] = Last(64)  # (time, address, to whom)
+        self.insisted: Last[tuple[int, int]] = Last(64)  # (time, address)
+        self.insisted_told = 0
         self.evidence: Last[Evidence] = Last(20)
         self.told = 0
 
@@ -88,6 +90,7 @@ class ArpSpoof(Detector):
     knobs = (
         Knob("flips", 3, "changes", "A take-over changes once and maybe back; three changes within the window are two that claim the same."),
         Knob("window_s", 300, "s", "Spoofing tools repeat themselves every one to ten seconds, as caches forget."),
+        Knob("insisted", 12, "claims", "Said unasked of an address that another had: a take-over says it five to ten times, tools every other second."),
         Knob("unasked", 4, "replies", "A host announces itself once or twice when it comes up; tools go on."),
     )  # fmt: skip
     selections = ("arp", "all")
@@ -116,6 +119,8 @@ class ArpSpoof(Detector):
         ts = int(batch.row(index)["ts"])
         if operation == REQUEST and sender != target:
             self._asked[(sender, target)][0] = ts
+        # said to all without being asked, or asked of one host alone by somebody who has another's address
+        insists = sender == target or (operation == REQUEST and macs is not None and not macs[1][0] & _GROUP)
         if not sender or mac[0] & _GROUP or not any(mac):
             return
         evidence = batch.evidence(index)[0]
@@ -125,6 +130,9 @@ class ArpSpoof(Detector):
         if len(claimant.addresses) > 64:
             claimant.addresses.pop(next(iter(claimant.addresses)))
         claimant.evidence.append(evidence)
+        if insists:
+            claimant.insisted.append((ts, sender))
+            self._judge_insisting(mac, claimant, sender, ts)
         asked = self._asked.get((target, sender))
         unasked = operation == REPLY and (asked is None or ts - asked[0] > 5 * SECOND)
         if unasked and sender != target and macs is not None and not macs[1][0] & _GROUP:
@@ -178,6 +186,34 @@ class ArpSpoof(Detector):
     def _names(self, macs: list[bytes], ts: int) -> list[str]:
         found = {networks.text(*networks.v4(one)) for mac in macs for one in self._others(mac, 0, ts)}
         return sorted(found)[:20]
+
+    def _judge_insisting(self, mac: bytes, claimant: Claimant, address: int, ts: int) -> None:
+        """The address was another's a moment ago, and this one says again and again that it is his."""
+        holder = self._holders.get(address)
+        others = (
+            [one for one, seen in holder.macs.items() if one != mac and ts - seen <= self._window] if holder else []
+        )
+        count = sum(claimed == address and ts - when <= self._window for when, claimed in claimant.insisted)
+        limit = int(self.knob("insisted"))
+        if not others or count < max(limit, 2 * claimant.insisted_told):
+            return
+        claimant.insisted_told = count
+        ip = networks.text(*networks.v4(address))
+        self.alert(
+            "arp_spoof",
+            f"{mac_text(mac)} said {count} times unasked that {ip} is his, which {mac_text(others[0])} had; the limit is {limit} within {self._window // SECOND} s.",
+            ts,
+            mac_text(mac),
+            ip,
+            confidence=0.8,
+            fold=("insists", mac, address),
+            measured=count,
+            threshold=limit,
+            unit="claims",
+            protocol="arp",
+            evidence=list(claimant.evidence),
+            details={"before": [mac_text(one) for one in others]},
+        )
 
     def _judge_claimant(self, mac: bytes, claimant: Claimant, ts: int) -> None:
         recent = [one for one in claimant.unasked if ts - one[0] <= self._window]

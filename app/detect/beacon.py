@@ -16,6 +16,7 @@ from app.detect.batch import Batch, Picked
 from app.detect.detector import Detector
 from app.detect.rule import Knob, Rule
 from app.detect.service_names import WEB, is_sought
+from app.dpi.facts import DnsTransaction, Fact
 from app.model.alert import Evidence, Severity
 from app.model.layers import KIND_FIRST_OF_FLOW
 from app.stats.bounded import BoundedMap, Last
@@ -24,6 +25,7 @@ SECOND: Final = 1_000_000_000
 KEPT: Final = 128  # beginnings of activity per service
 MAX_SERIES: Final = 8192
 MAX_FLOWS: Final = 16_384
+MAX_NAMES: Final = 4096
 MOST_A_SECOND: Final = 4096  # bursts that are read
 # Services that are regular by nature: time, names, discovery, routing, monitoring, tunnels' and phones' signs of life
 REGULAR_PORTS: Final = frozenset(
@@ -77,6 +79,8 @@ class Beacon(Detector):
     knobs = (
         Knob("intervals", 12, "intervals", "Fewer may look regular by chance."),
         Knob("deviation", 0.25, "of the median", "Median deviation of the intervals: malware varies its intervals by up to half (Cobalt Strike's jitter), which gives 0.2."),
+        Knob("few_intervals", 7, "intervals", "Enough where they are as regular as `few_deviation` says."),
+        Knob("few_deviation", 0.05, "of the median", "A clock."),
         Knob("skew", 0.5, "of the quartiles", "Bowley skewness: people click in bunches with long pauses, which is far from symmetric."),
         Knob("regular_share", 0.8, "of the intervals", "Within half of the median, so that lost reports do not hide the rest."),
         Knob("shortest_s", 1.5, "s", "Shorter intervals are one conversation."),
@@ -84,12 +88,21 @@ class Beacon(Detector):
         Knob("new_connections", 20, "connections", "Software keeps its connection for requests seconds apart; opening one anew each time is odd."),
     )  # fmt: skip
     selections = ("bursts",)
+    facts = (DnsTransaction,)
 
     def begin(self) -> None:
         self._series = self.bounded(MAX_SERIES, Series, lambda series: series.count > 4)
         self._keys: BoundedMap[int, Any] = self.bounded(MAX_FLOWS)
+        self._names: BoundedMap[str, str] = self.bounded(MAX_NAMES)  # address → name that was asked for
         self._waiting: list[Picked] = []
         self._fresh: dict[Any, Series] = {}
+
+    def on_fact(self, fact: Fact) -> None:
+        assert isinstance(fact, DnsTransaction)
+        if fact.kind == "dns":
+            for one in fact.answers[:8]:
+                if one.type in ("A", "AAAA"):
+                    self._names[one.value] = fact.query[:100]
 
     def on_packets(self, batch: Batch) -> None:
         chosen = self.ration("bursts", batch, batch.select("bursts"), MOST_A_SECOND)
@@ -97,7 +110,7 @@ class Beacon(Detector):
             self._waiting.append(batch.pick(chosen))
 
     def _take(self, picked: Picked) -> None:
-        rows, least = picked.rows, self.knob("intervals")
+        rows, few = picked.rows, self.knob("few_intervals")
         usual = (rows["protocol"] == 6) | (rows["protocol"] == 17)
         rows, flows, numbers = rows[usual], picked.flow_ids[usual].tolist(), picked.packet_ids[usual].tolist()
         names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port", "protocol", "ts")
@@ -127,7 +140,7 @@ class Beacon(Detector):
             series.evidence.append((number, ts))
             if not series.flows or series.flows[-1] != flow_id:
                 series.flows.append(flow_id)
-            if series.count >= least and series.count >= 1.25 * series.judged:
+            if series.count >= few and series.count >= 1.25 * series.judged:
                 self._fresh[key] = series
 
     def on_tick(self, now_ns: int) -> None:
@@ -143,18 +156,19 @@ class Beacon(Detector):
 
     def on_end(self, now_ns: int) -> None:
         for key, series in self._series.items():
-            if series.count > self.knob("intervals") and series.count > series.judged:
+            if series.count > self.knob("few_intervals") and series.count > series.judged:
                 self._judge(key, series)
 
     def _judge(self, key: Any, series: Series) -> None:
         limit = int(self.knob("intervals"))
-        if len(series.times) <= limit or series.count < 2 * series.told:
+        if len(series.times) <= int(self.knob("few_intervals")) or series.count < 2 * series.told:
             return
         rhythm = Rhythm(list(series.times))
+        few = rhythm.intervals < limit
         if (
             rhythm.median < self.knob("shortest_s")
             or rhythm.span < self.knob("span_s")
-            or rhythm.deviation > self.knob("deviation")
+            or rhythm.deviation > self.knob("few_deviation" if few else "deviation")
             or (abs(rhythm.skew) > self.knob("skew") and rhythm.deviation > 0.05)
             or rhythm.regular < self.knob("regular_share")
         ):
@@ -166,6 +180,7 @@ class Beacon(Detector):
         source, target, port, protocol = key
         known = self._known(series)
         name, app = (known.server_name, known.app) if known is not None else (None, None)
+        name = name or self._names.get(networks.text(*target))
         odd: list[str] = []
         if series.new >= self.knob("new_connections") and series.new >= 0.8 * series.count and rhythm.median < 60:
             odd.append("a new connection each time")
@@ -174,7 +189,7 @@ class Beacon(Detector):
         if not is_sought(port) and port not in WEB:
             odd.append(f"port {port}, which is no well-known service's")
         inside = networks.is_private(*target) and networks.is_private(*source)
-        severity: Severity = "medium" if len(odd) >= 2 and not inside else "low"
+        severity: Severity = "medium" if len(odd) >= 3 and not inside else "low"  # two of them has many a device
         series.told = series.count
         one, two = networks.text(*source), networks.text(*target)
         self.alert(

@@ -73,7 +73,10 @@ class C2Http(ConversationDetector):
             "T1016",
         ),
     )
-    knobs = (Knob("score", 4, "points", "of the kinds that the reason lists; ordinary programs reach two."),)
+    knobs = (
+        Knob("score", 4, "points", "of the kinds that the reason lists; ordinary programs reach two."),
+        Knob("hint", 3, "points", "told as low: one more than ordinary programs reach."),
+    )
     facts = (HttpMessage,)
 
     def begin(self) -> None:
@@ -115,9 +118,10 @@ class C2Http(ConversationDetector):
         points = self._points(fact, bare, port, host, server, entry)
         if tool:
             points += [f"an address that {tool} uses"] * 2
-        if len(points) >= self.knob("score"):
+        if len(points) >= self.knob("hint"):
             confidence = min(0.95, 0.35 + 0.1 * len(points))
-            severity: Severity = "high" if len(points) >= self.knob("score") + 1 else "medium"
+            beyond = len(points) - self.knob("score")
+            severity: Severity = "high" if beyond >= 1 else "medium" if beyond >= 0 else "low"
             shown = list(dict.fromkeys(points))
             self._tell(
                 "c2_http",

@@ -14,6 +14,9 @@ _FAMOUS = frozenset(
     ["google.com", "facebook.com", "youtube.com", "paypal.com", "microsoft.com", "apple.com", "amazon.com", "twitter.com", "x.com", "instagram.com", "live.com", "yahoo.com", "ebay.com", "netflix.com", "linkedin.com", "whatsapp.com", "icloud.com", "office.com", "outlook.com", "wikipedia.org", "github.com", "bankofamerica.com", "chase.com", "wellsfargo.com", "hotmail.com", "msn.com"]
 )  # fmt: skip
 
+# Names by which systems find out whether they are online: a network that wants a log-in first answers them itself.
+_CHECKS = ("captive.", "connectivitycheck.", "www.msftconnecttest.", "ipv6.msftconnecttest.", "clients1.", "clients3.", "dns.msftncsi.", "www.msftncsi.", "nmcheck.", "detectportal.")  # fmt: skip
+
 
 class DnsSpoof(ConversationDetector):
     """Compares answers."""
@@ -131,7 +134,7 @@ class DnsSpoof(ConversationDetector):
             and "." in domain
             and domain.rpartition(".")[2] not in ("local", "lan", "home", "internal", "corp", "localdomain", "test")
         ):
-            famous = domain in _FAMOUS
+            famous = domain in _FAMOUS and not fact.query.lower().startswith(_CHECKS)
             self.alert(
                 "dns_spoof" if famous else "dns_rebinding",
                 f"{fact.server} told {fact.client} that {fact.query[:80]} is at the private address {private[0]}.",
@@ -147,7 +150,9 @@ class DnsSpoof(ConversationDetector):
 
     def _local(self, fact: DnsTransaction) -> None:
         """A claim: an answer of a host for a name, with its own address."""
-        if fact.kind not in ("llmnr", "nbns") or fact.rcode != "NOERROR" or fact.latency_ns is None:
+        if fact.kind not in ("llmnr", "nbns", "mdns") or fact.rcode != "NOERROR" or fact.latency_ns is None:
+            return
+        if fact.kind == "mdns" and fact.type not in ("A", "AAAA"):
             return
         if not any(answer.value == fact.server or fact.server in answer.value for answer in fact.answers):
             return

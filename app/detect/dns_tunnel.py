@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from app.detect.conversation import SECOND, ConversationDetector
-from app.detect.domains import encoded_content, labels_of, looks_encoded, registered_domain
+from app.detect.domains import encoded_content, is_hex, labels_of, looks_encoded, registered_domain
 from app.detect.rule import Knob, Rule
 from app.dpi.facts import DnsTransaction, Fact
 
 _CAPACITY = 4096  # pairs of client and domain
 _NAMES = 256  # distinct names remembered of one pair: enough to pass every limit
+_HASH_LENGTHS = frozenset((32, 40, 56, 64))  # MD5, SHA-1, SHA-224, SHA-256 in hex
+# Who asks these asks about a file, an address or a mail, by its hash; nobody else can read the questions.
+_LOOK_UPS = frozenset(("mcafee.com", "sophosxl.net", "e5.sk", "spamhaus.org", "spamhaus.net", "surbl.org", "uribl.com", "msbl.org", "barracudacentral.org", "dnswl.org", "trendmicro.com", "cymru.com", "kaspersky-labs.com", "kaspersky.com", "bitdefender.net", "drweb.com", "opendns.com", "abusix.zone", "invaluement.com"))  # fmt: skip
 _RARE_TYPES = frozenset(("TXT", "NULL", "PRIVATE", "KEY", "CNAME", "MX", "SRV", "TYPE10", "TYPE65399"))
 
 
@@ -23,6 +26,7 @@ class _Use:
     names: set[int] = field(default_factory=set)
     characters: int = 0
     encoded: int = 0
+    hashes: int = 0  # names in front of which stands one label as long as a hash
     rare: int = 0
     answered: int = 0
     said: bool = False
@@ -61,6 +65,13 @@ class DnsTunnel(ConversationDetector):
             "a page with all its parts asks fewer different long names of one domain within a minute.",
         ),
         Knob(
+            "slow_window",
+            900,
+            "s",
+            "Patient ones ask every few seconds; nobody looks up so many encoded names of one domain by hand.",
+        ),
+        Knob("slow_names", 40, "different names", "within the long window."),
+        Knob(
             "length",
             18,
             "characters",
@@ -89,9 +100,15 @@ class DnsTunnel(ConversationDetector):
         if not text:
             return
         self._single(fact, front, domain)
-        use = self._uses[fact.client, domain]
-        if fact.ts - use.since > self.knob("window") * SECOND or fact.ts < use.since:
-            self._uses[fact.client, domain] = use = _Use(fact.ts, said=False)
+        if domain in _LOOK_UPS:
+            return
+        for window, names in (("window", "names"), ("slow_window", "slow_names")):
+            self._count(fact, domain, front, text, int(self.knob(window)), int(self.knob(names)))
+
+    def _count(self, fact: DnsTransaction, domain: str, front: list[str], text: str, seconds: int, limit: int) -> None:
+        use = self._uses[fact.client, domain, seconds]
+        if fact.ts - use.since > seconds * SECOND or fact.ts < use.since:
+            self._uses[fact.client, domain, seconds] = use = _Use(fact.ts, said=False)
         use.queries += 1
         if len(use.names) < _NAMES:
             known = len(use.names)
@@ -99,12 +116,13 @@ class DnsTunnel(ConversationDetector):
             if len(use.names) > known:
                 use.characters += len(text)
                 use.encoded += any(looks_encoded(label) for label in front)
+                use.hashes += sum(len(label) in _HASH_LENGTHS and is_hex(label) for label in front) == 1
                 use.rare += fact.type in _RARE_TYPES
-        self._judge(fact, use, domain)
+        self._judge(fact, use, domain, limit)
 
-    def _judge(self, fact: DnsTransaction, use: _Use, domain: str) -> None:
+    def _judge(self, fact: DnsTransaction, use: _Use, domain: str, limit: int) -> None:
         count = len(use.names)
-        if use.said or count < self.knob("names"):
+        if use.said or count < limit:
             return
         length, encoded, rare = use.characters / count, use.encoded / count, use.rare / count
         wide = length >= self.knob("length") and encoded >= self.knob("encoded")
@@ -113,18 +131,19 @@ class DnsTunnel(ConversationDetector):
             return
         use.said = True
         strong = rare >= 0.3 or length >= 30 or domain.startswith("(")
+        looked_up = use.hashes >= 0.95 * count and rare < 0.1  # one hash in each name, asked for an address: a look-up
         self.alert(
             "dns_tunnel",
             f"{fact.client} asked for {count} different names under {domain} in {(fact.ts - use.since) / SECOND:.0f} s, {length:.0f} characters long on average, "
-            f"{encoded:.0%} of them looking encoded; the limit is {self.knob('names'):.0f} names of {self.knob('length'):.0f} characters.",
+            f"{encoded:.0%} of them looking encoded{', each like one hash' if looked_up else ''}; the limit is {limit} names of {self.knob('length'):.0f} characters.",
             fact.ts,
             fact.client,
             fact.server,
-            confidence=0.9 if strong else 0.7,
-            severity="high" if strong else "medium",
+            confidence=0.3 if looked_up else 0.9 if strong else 0.7,
+            severity="low" if looked_up else "high" if strong else "medium",
             fold=(fact.client, domain),
             measured=count,
-            threshold=self.knob("names"),
+            threshold=limit,
             unit="different names",
             protocol="dns",
             flow_ids=(fact.flow_id,),

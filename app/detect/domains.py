@@ -120,6 +120,10 @@ def _decodings(text: str) -> list[bytes]:
     return found
 
 
+def is_hex(label: str) -> bool:
+    return _HEX.fullmatch(label.lower()) is not None
+
+
 def looks_encoded(label: str) -> bool:
     """A label that a machine wrote: long, and of an alphabet's even use; hex, base32 or base64."""
     if len(label) < 16:

@@ -6,6 +6,11 @@ Peer-to-peer programs reach many hosts that are gone, but at ports of their own 
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from app.detect import networks
 from app.detect.detector import Detector, attempts_evidence
 from app.detect.rule import Knob, Rule
@@ -13,8 +18,21 @@ from app.detect.service_names import REMOTE, SOUGHT, WEB, is_sought
 from app.flow import contact_layout as at
 from app.flow.contacts import Contact
 from app.model.alert import Severity
+from app.stats.bounded import BoundedMap
 
+SESSIONS_NS = 1_800_000_000_000
+MOST_SESSIONS = 200  # looked at in a second
 _NORMAL = "Inventory and monitoring systems of the administrator; set-up programs of printers and cameras."
+
+
+class Sessions:
+    """Hosts that one host had a session with at a port, since a time."""
+
+    __slots__ = ("since", "targets", "told")
+
+    def __init__(self) -> None:
+        self.since = self.told = 0
+        self.targets: dict[tuple[int, int], int] = {}  # → a flow
 
 
 class HostSweep(Detector):
@@ -53,12 +71,17 @@ class HostSweep(Detector):
         Knob("web_hosts", 40, "hosts", "Browsers and updaters reach many web servers, and fail together when the connection is lost."),
         Knob("other_hosts", 80, "hosts", "On ports that are no well-known service peer-to-peer programs meet tens of hosts that are gone."),
         Knob("ping_hosts", 15, "hosts", "Ping is for single hosts; monitoring of more than that is known to who set it up."),
+        Knob("session", 1000, "bytes", "From the far end: checks whether a port is open get a greeting at most."),
         Knob("remote_hosts", 12, "hosts", "A person works on one to five hosts at a time."),
         Knob("crowd", 3, "hosts of one network", "Sweeps take addresses side by side; servers on the Internet lie apart."),
         Knob("side_by_side", 10, "hosts of one network", "So many neighbours are tried by nothing but a sweep, whatever the port: `hosts` is the limit then."),
         Knob("anywhere", 200, "hosts", "On a service's port, wherever they lie: who has lost the connection gets no addresses to try any more."),
     )  # fmt: skip
     contacts = ("ports",)
+    wants_flows = True
+
+    def begin(self) -> None:
+        self._sessions: BoundedMap[Any, Sessions] = self.bounded(1024, Sessions)
 
     def on_contact(self, table: str, contact: Contact) -> None:
         if networks.is_group(*contact.a) or contact.items < max(10, 2 * contact.told):
@@ -92,7 +115,6 @@ class HostSweep(Detector):
         elif not udp and is_sought(contact.port) and contact.failed >= self.knob("anywhere"):
             apart = contact.failed < 0.9 * contact.items
         if contact.failed < limit:
-            self._lateral(contact)
             return
         if contact.failed < 0.6 * contact.items or (apart and crowd < self.knob("crowd")):
             return
@@ -114,33 +136,47 @@ class HostSweep(Detector):
             "udp" if udp else "tcp",
         )
 
-    def _lateral(self, contact: Contact) -> None:
-        """They answer: is it one host that goes through the own network?"""
-        limit = int(self.knob("remote_hosts"))
-        if contact.protocol != 6 or contact.port not in REMOTE or contact.answers < limit:
+    def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
+        """They answer: is it one host that goes through the own network? A look whether a port is open is no session."""
+        for rows in (changed, ended):
+            chosen = (rows["protocol"] == 6) & (rows["dst_payload"] >= self.knob("session")) & (rows["kind"] & 1 == 1)
+            if not chosen.any():
+                continue
+            chosen &= np.isin(rows["dst_port"], tuple(REMOTE)) & (rows["src_payload"] > 0)
+            for end in ("src", "dst"):
+                chosen &= networks.private_rows(rows[f"{end}_hi"], rows[f"{end}_lo"])
+            for row in rows[np.flatnonzero(chosen)[:MOST_SESSIONS]]:
+                self._session(row)
+
+    def _session(self, row: np.void) -> None:
+        source, target = (int(row["src_hi"]), int(row["src_lo"])), (int(row["dst_hi"]), int(row["dst_lo"]))
+        port, ts, limit = int(row["dst_port"]), int(row["start"]), int(self.knob("remote_hosts"))
+        held = self._sessions[source, port]
+        if ts - held.since > SESSIONS_NS:
+            held.since, held.targets, held.told = ts, {}, 0
+        if source == target or len(held.targets) >= 256:
             return
-        if not networks.is_private(*contact.a) or contact.seconds > 1800 or contact.items / max(contact.side, 1) < 2:
+        held.targets[target] = int(row["flow_id"])
+        count, seconds = len(held.targets), max(0, ts - held.since) / 1e9
+        if count < max(limit, 2 * held.told):
             return
-        self.told("ports", contact, contact.items)
-        text = (
-            f"{networks.text(*contact.a)} opened {REMOTE[contact.port]} connections to {contact.answers} hosts that "
-            f"answered in {contact.seconds:.0f} s; the limit is {limit}."
-        )
+        held.told = count
+        name = networks.text(*source)
+        nets = len({(hi, lo >> 8) for hi, lo in held.targets})
         self.alert(
             "lateral_movement",
-            text,
-            contact.last,
-            networks.text(*contact.a),
-            self._targets(contact),
+            f"{name} had {REMOTE[port]} sessions with {count} hosts within {seconds:.0f} s; the limit is {limit}.",
+            ts,
+            name,
+            f"{count} hosts in {nets} network{'s' if nets > 1 else ''}",
             confidence=0.5,
-            fold=(contact.a, contact.port),
-            measured=contact.answers,
+            fold=(source, port),
+            measured=count,
             threshold=limit,
             unit="hosts",
             protocol="tcp",
-            flow_ids=contact.flow_ids,
-            evidence=attempts_evidence(contact),
-            details={"port": contact.port, "service": REMOTE[contact.port]},
+            flow_ids=list(held.targets.values())[:20],
+            details={"port": port, "service": REMOTE[port]},
         )
 
     def _targets(self, contact: Contact) -> str:

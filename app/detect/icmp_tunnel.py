@@ -19,6 +19,7 @@ WINDOW_NS: Final = 600 * SECOND
 MOST_A_SECOND: Final = 200  # echo packets that are read
 STAMP: Final = 24  # first bytes of a ping's payload that may be a time stamp and a counter
 COMPARED: Final = 1024
+LARGE: Final = 100  # bytes; systems ping with 32 to 56
 REQUESTS, REPLIES = (8, 128), (0, 129)
 
 
@@ -69,6 +70,7 @@ class IcmpTunnel(Detector):
     knobs = (
         Knob("wrong_replies", 5, "replies", "A reply returns what was sent, always; five leave out damaged captures."),
         Knob("changed_payloads", 20, "packets", "Behind the time stamp the payload of a ping is always the same."),
+        Knob("new_packets", 50, "packets", "Of one size of 100 bytes and more, each with another payload: a few monitors fill theirs at random, with small ones."),
         Knob("lengths", 5, "lengths", "One program pings with one size; a search for the MTU uses about ten, but with a pattern."),
     )  # fmt: skip
     selections = ("icmp",)
@@ -156,6 +158,13 @@ class IcmpTunnel(Detector):
         elif pings.changed >= changed and len(pings.lengths) >= lengths and pings.changed > 0.4 * pings.packets / 2:
             value, limit, unit = pings.changed, changed, "packets"
             text = f"{pings.changed} of {pings.packets} echo packets between %s and %s had new payload, of {len(pings.lengths)} different lengths; the limit is {limit}."
+        elif (
+            pings.changed >= self.knob("new_packets")
+            and max(pings.lengths) >= LARGE
+            and pings.changed > 0.4 * pings.packets
+        ):
+            value, limit, unit = pings.changed, int(self.knob("new_packets")), "packets"
+            text = f"{pings.changed} of {pings.packets} echo packets between %s and %s, of up to {max(pings.lengths)} bytes, had new payload; the limit is {limit}."
         else:
             return
         pings.told = pings.packets

@@ -13,7 +13,8 @@ from app.dpi.facts import Action, Fact, LoginAttempt, Recognized
 from app.stats.bounded import BoundedMap
 
 _CAPACITY = 4096
-_FLOWS = 8192
+_FLOWS = 16_384
+_REMEMBERED = 49
 _SERVICES = {"ssh": "SSH", "rdp": "RDP", "vnc": "VNC", "telnet": "Telnet", "imap": "IMAP", "pop3": "POP3"}
 _TOOLS = (
     "libssh",
@@ -35,9 +36,13 @@ _TOOLS = (
 
 @dataclass(slots=True)
 class _Connections:
-    window: Window = field(default_factory=Window)
-    flows: list[int] = field(default_factory=list)
+    """Connections of one client to one service, and the most of them within a window that are still to be judged."""
+
+    recent: list[tuple[int, int]] = field(default_factory=list)  # (time, flow), oldest first
+    due: list[tuple[int, int]] = field(default_factory=list)
+    said: int = 0
     software: str = ""
+    port: int = 0
 
 
 class SessionGuessing(ConversationDetector):
@@ -70,6 +75,12 @@ class SessionGuessing(ConversationDetector):
         Knob(
             "session", 6000, "bytes", "from the server within a connection: key exchange and a refusal take 2 to 4 kB."
         ),
+        Knob(
+            "sent",
+            12_000,
+            "bytes",
+            "from the client within a connection: guesses take 2 to 4 kB, files that are brought more.",
+        ),
         Knob("probes", 2, "handshakes", "given up before the login."),
     )
     facts = (Recognized, Action, LoginAttempt)
@@ -78,7 +89,8 @@ class SessionGuessing(ConversationDetector):
     def begin(self) -> None:
         self._connections = self.bounded(_CAPACITY, _Connections)
         self._probes = self.bounded(_CAPACITY, Window)
-        self._flows: BoundedMap[int, tuple[str, str, str]] = self.bounded(_FLOWS)
+        self._sessions: BoundedMap[int, bool] = self.bounded(_FLOWS)
+        self._due: dict[tuple[str, str, str], _Connections] = {}
 
     def on_fact(self, fact: Fact) -> None:
         client, server, port = self.ends()
@@ -96,22 +108,38 @@ class SessionGuessing(ConversationDetector):
         if fact.protocol not in ("ssh", "rdp", "vnc"):
             return
         key = (client, server, fact.protocol)
-        self._flows[fact.flow_id] = key
         entry = self._connections[key]
-        count = entry.window.add(fact.ts, int(self.knob("window") * SECOND))
-        entry.software = fact.details.get("client_software", entry.software)
-        if len(entry.flows) >= 50:
-            entry.flows.pop(0)
-        entry.flows.append(fact.flow_id)
-        if not worth_saying(entry.window, count, self.knob("connections")):
-            return
+        entry.software, entry.port = fact.details.get("client_software", entry.software), port
+        since = fact.ts - int(self.knob("window") * SECOND)
+        entry.recent = [*(one for one in entry.recent[-_REMEMBERED:] if one[0] >= since), (fact.ts, fact.flow_id)]
+        if len(entry.recent) >= max(self.knob("connections"), len(entry.due)):
+            entry.due = list(entry.recent)
+            self._due[key] = entry
+
+    def on_end(self, now_ns: int) -> None:
+        self._judge_due()
+
+    def _judge_due(self) -> None:
+        """After the flow table was asked: connections that carried a session are none of a guesser's."""
+        due, self._due = self._due, {}
+        for key, entry in due.items():
+            guesses = [one for one in entry.due if one[1] not in self._sessions]
+            entry.due = []
+            count = len(guesses)
+            if count >= self.knob("connections") and count >= 2 * entry.said:
+                entry.said = count
+                self._tell(key, entry, guesses)
+
+    def _tell(self, key: tuple[str, str, str], entry: _Connections, guesses: list[tuple[int, int]]) -> None:
+        (client, server, protocol), count = key, len(guesses)
+        span = (guesses[-1][0] - guesses[0][0]) / SECOND
         tool = next((one for one in _TOOLS if entry.software.startswith(one)), "")
-        service = _SERVICES[fact.protocol]
+        service = _SERVICES[protocol]
         sure = bool(tool) or count >= 3 * self.knob("connections")
         self.alert(
             "brute_force_sessions",
-            f"{client} opened {count} connections to {service} on {server} within {entry.window.span_s:.0f} s{' with ' + entry.software if entry.software else ''}, none of them long; the limit is {self.knob('connections'):.0f}.",
-            fact.ts,
+            f"{client} opened {count} connections to {service} on {server} within {span:.0f} s{' with ' + entry.software if entry.software else ''}, none of them long; the limit is {self.knob('connections'):.0f}.",
+            guesses[-1][0],
             client,
             server,
             confidence=0.8 if sure else 0.55,
@@ -120,10 +148,10 @@ class SessionGuessing(ConversationDetector):
             measured=count,
             threshold=self.knob("connections"),
             unit="connections",
-            protocol=fact.protocol,
-            flow_ids=entry.flows[-count:],
+            protocol=protocol,
+            flow_ids=[flow for _, flow in guesses],
             title=f"Brute force of {service}: many short connections",
-            details={"port": port, "client_software": entry.software},
+            details={"port": entry.port, "client_software": entry.software},
         )
 
     def _refused(self, fact: LoginAttempt, client: str, server: str) -> None:
@@ -164,17 +192,8 @@ class SessionGuessing(ConversationDetector):
             )
 
     def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
-        """Connections that carried a session do not count."""
-        if not len(self._flows):
-            return
         for rows in (changed, ended):
-            long = rows[(rows["dst_payload"] > self.knob("session")) & (rows["protocol"] == 6)]
-            for flow_id in long["flow_id"].tolist():
-                key = self._flows.pop(flow_id)
-                if key is None:
-                    continue
-                entry = self._connections.get(key)
-                if entry is not None and entry.window.times:
-                    entry.window.times.popleft()
-        for flow_id in ended["flow_id"].tolist():
-            self._flows.pop(flow_id)
+            session = (rows["dst_payload"] > self.knob("session")) | (rows["src_payload"] > self.knob("sent"))
+            for flow_id in rows["flow_id"][session & (rows["protocol"] == 6)].tolist():
+                self._sessions[flow_id] = True
+        self._judge_due()

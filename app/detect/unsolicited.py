@@ -127,8 +127,8 @@ class Unsolicited(Detector):
         Knob("sources", 30, "hosts", "Of which one service answers unasked within ten seconds: servers that are really asked are seen to be asked."),
         Knob("dns_sources", 150, "hosts", "A resolver asks that many name servers in ten seconds; where only answers are captured they look unasked."),
         Knob("any_sources", 300, "hosts", "From a port of no known amplifier: peer-to-peer programs are called by tens of strangers."),
-        Knob("synacks", 100, "packets", "Within ten seconds, from at least `synack_sources` hosts."),
-        Knob("synack_sources", 10, "hosts", "A page is made of a handful of servers; a hundred connections whose requests are not seen are not one."),
+        Knob("synacks", 100, "packets", "Within ten seconds, from at least `sources` hosts."),
+        Knob("synack_sources", 10, "hosts", "Enough where three times as many packets come: a capture of one direction has hundreds only of a busy proxy."),
         Knob("unasked", 200, "packets", "Of one service to one host, unanswered: few reflectors that send much."),
         Knob("unasked_size", 200, "bytes", "Mean payload of those: what is amplified is large. A time server's answer has 48."),
         Knob("unasked_dns_size", 600, "bytes", "The same for DNS, whose ordinary answers lie below 300."),
@@ -206,7 +206,8 @@ class Unsolicited(Detector):
             if self._passed(entry, len(entry.others), limit, now_ns):
                 self._amplification(target, port, entry, limit, now_ns)
         for target, entry in self._reflected.items():
-            limit = int(self.knob("synack_sources"))
+            many = entry.packets >= 3 * self.knob("synacks")  # a page's servers answer some tens of times
+            limit = int(self.knob("synack_sources" if many else "sources"))
             if entry.packets >= self.knob("synacks") and self._passed(entry, len(entry.others), limit, now_ns):
                 self._reflection(target, entry, limit, now_ns)
         for source, entry in self._scattered.items():

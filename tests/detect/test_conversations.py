@@ -170,10 +170,13 @@ def test_many_short_ssh_connections() -> None:
     scene = Scene(SessionGuessing)
     for _ in range(6):
         scene.flow(port=22).tell(Recognized(1, START, "ssh", {"client_software": "libssh_0.7.3"}))
+    assert not scene.said  # not before the flow table was asked
+    scene.detector.on_end(scene.ts)
     assert (scene.rules, scene.said[0].severity) == (["brute_force_sessions"], "high")
     few = Scene(SessionGuessing)
     for _ in range(6):
         few.flow(port=22).tell(Recognized(1, START, "ssh"), after=20)
+    few.detector.on_end(few.ts)
     assert not few.said
 
 
