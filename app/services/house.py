@@ -22,6 +22,7 @@ from app.services.probes import Probes
 from app.services.programs import Programs, ReadUsage
 from app.services.saved_views import SavedViews
 from app.services.sensor_link import LinkSource, SensorLink
+from app.services.shared_frames import SharedFrames
 
 if TYPE_CHECKING:
     from app.services.sessions import Sessions
@@ -53,6 +54,7 @@ class House:
     shut_down: Callable[[], None] = _nothing
     sessions: Sessions | None = None  # beside the live capture
     started: float = field(default_factory=time.time)
+    frames: SharedFrames = field(default_factory=SharedFrames)
 
     @classmethod
     def build(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -18,53 +19,90 @@ MAX_ROWS: Final = 10_000
 _NOTHING: Final[NDArray[np.uint64]] = np.zeros(0, np.uint64)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Sent:
+    """What a client holds: flow ids (sorted), the version of each, and the total that it was told. Clients in step share one object."""
+
+    ids: NDArray[np.uint64]
+    versions: NDArray[np.uint64]
+    total: int
+
+    def versions_of(self, ids: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """The version that the client has of each flow, 0 for those it has not."""
+        if not len(self.ids):
+            return np.zeros(len(ids), np.uint64)
+        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where(self.ids[places] == ids, self.versions[places], np.uint64(0))
+
+    def same(self, other: Sent) -> bool:
+        return (
+            self.total == other.total
+            and np.array_equal(self.ids, other.ids)
+            and np.array_equal(self.versions, other.versions)
+        )
+
+
+NOTHING_SENT: Final = Sent(_NOTHING, _NOTHING, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From what a client holds to what it is told: `frame` without its number, None where nothing changed. `before` is kept so that its identity stays its own."""
+
+    before: Sent
+    frame: dict[str, Any] | None
+    sent: Sent
+
+
 class LiveTable:
-    """What one client has been sent: flow ids (sorted) and the version of each."""
+    """The table of one client."""
 
     def __init__(self, request: PageRequest) -> None:
         self.request = request
-        self._ids = _NOTHING
-        self._versions = _NOTHING
+        self._sent = NOTHING_SENT
         self._seq = 0
-        self._total = -1
+
+    @property
+    def holds(self) -> Sent:
+        return self._sent
 
     def frame(self, view: FlowView, interfaces: list[str], now_ns: int) -> dict[str, Any] | None:
         """`{base, columns, rows, removed, total, seq}`; None when nothing changed. Runs in any thread."""
-        page = select(view, self.request, interfaces, now_ns)
-        ids = view.flows["flow_id"][page.indices]
-        versions = view.derived["version"][page.indices]
-        removed = self._ids[~np.isin(self._ids, ids, assume_unique=True)]
-        base = self._seq == 0 or len(removed) > max(len(ids), MAX_CHANGED)
-        if base:
-            self._ids, self._versions, removed = _NOTHING, _NOTHING, _NOTHING
-        sent = self._sent_versions(ids)
-        changed = np.flatnonzero(versions > sent)
-        if not base and len(changed) > MAX_CHANGED:  # those that waited longest go first
-            changed = changed[np.argsort(sent[changed], kind="stable")[:MAX_CHANGED]]
-        if not base and not len(changed) and not len(removed) and page.total == self._total:
+        return self.take(next_step(self._sent, self.request, view, interfaces, now_ns))
+
+    def take(self, step: Step) -> dict[str, Any] | None:
+        """The frame of a step that begins with what this client holds."""
+        self._sent = step.sent
+        if step.frame is None:
             return None
-        sent[changed] = versions[changed]
-        self._remember(ids, sent)
         self._seq += 1
-        self._total = page.total
-        rows = Rows.of(view, page.indices[changed], interfaces)
-        return {
-            "base": bool(base),
-            "columns": list(LIVE_COLUMNS),
-            "rows": [list(values) for values in zip(*columns(rows, LIVE_COLUMNS), strict=True)],
-            "removed": removed.tolist(),
-            "total": page.total,
-            "seq": self._seq,
-        }
+        return {**step.frame, "seq": self._seq}
 
-    def _sent_versions(self, ids: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """The version that the client has of each flow, 0 for those it has not."""
-        if not len(self._ids):
-            return np.zeros(len(ids), np.uint64)
-        places = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
-        return np.where(self._ids[places] == ids, self._versions[places], np.uint64(0))
 
-    def _remember(self, ids: NDArray[np.uint64], sent: NDArray[np.uint64]) -> None:
-        known = sent > 0
-        order = np.argsort(ids[known])
-        self._ids, self._versions = ids[known][order], sent[known][order]
+def next_step(sent: Sent, request: PageRequest, view: FlowView, interfaces: list[str], now_ns: int) -> Step:
+    """What a client that holds `sent` is told of `view`. Runs in any thread."""
+    page = select(view, request, interfaces, now_ns)
+    ids = view.flows["flow_id"][page.indices]
+    versions = view.derived["version"][page.indices]
+    removed = sent.ids[~np.isin(sent.ids, ids, assume_unique=True)]
+    base = sent is NOTHING_SENT or len(removed) > max(len(ids), MAX_CHANGED)
+    if base:
+        removed = _NOTHING
+    held = (NOTHING_SENT if base else sent).versions_of(ids)
+    changed = np.flatnonzero(versions > held)
+    if not base and len(changed) > MAX_CHANGED:  # those that waited longest go first
+        changed = changed[np.argsort(held[changed], kind="stable")[:MAX_CHANGED]]
+    if not base and not len(changed) and not len(removed) and page.total == sent.total:
+        return Step(sent, None, sent)
+    held[changed] = versions[changed]
+    known = held > 0
+    order = np.argsort(ids[known])
+    rows = Rows.of(view, page.indices[changed], interfaces)
+    frame = {
+        "base": bool(base),
+        "columns": list(LIVE_COLUMNS),
+        "rows": [list(values) for values in zip(*columns(rows, LIVE_COLUMNS), strict=True)],
+        "removed": removed.tolist(),
+        "total": page.total,
+    }
+    return Step(sent, frame, Sent(ids[known][order], held[known][order], page.total))

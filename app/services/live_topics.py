@@ -19,7 +19,7 @@ from app.services.entropy_topic import EntropyTopic
 from app.services.fact_lists import FactRequest, fact_page, parse_fact_query, parse_fact_sort
 from app.services.flow_mirror import FlowView
 from app.services.house import House
-from app.services.live_table import MAX_ROWS, LiveTable
+from app.services.live_table import MAX_ROWS, LiveTable, Sent, Step, next_step
 from app.services.packets import packet_dicts
 from app.services.queries import PageRequest, parse_query, parse_sort, select
 from app.services.query_errors import BadRequest
@@ -72,9 +72,10 @@ def _text(given: dict[str, Any], name: str) -> str:
 
 
 class _Whole:
-    """A document that is sent whole, each time there is a new snapshot (or change) and the interval has passed."""
+    """A document that is sent whole, each time there is a new snapshot (or change) and the interval has passed; made once for all clients."""
 
-    def __init__(self, house: House, interval: float, make: Callable[[House], Any]) -> None:
+    def __init__(self, name: str, house: House, interval: float, make: Callable[[House], Any]) -> None:
+        self._name = name
         self.interval = interval
         self._house = house
         self._make = make
@@ -85,7 +86,7 @@ class _Whole:
         if generation == self._generation:
             return None
         self._generation = generation
-        return self._make(self._house)
+        return self._house.frames.get(self._name, generation, self._name, lambda: self._make(self._house))
 
 
 class _OnChange:
@@ -132,8 +133,22 @@ class _Connections:
         if self._seen == (mirror.flows.version, mirror.snapshots):
             return None
         self._seen = (mirror.flows.version, mirror.snapshots)
-        view = mirror.flow_view()
-        return run_blocking(self._table.frame, view, self._house.interface_names(), mirror.now_ns)
+        request, holds = self._table.request, self._table.holds
+        asked = (request.limit, request.sort, request.q)
+        made = self._house.frames.get("connections", self._seen, (*asked, id(holds)), lambda: self._step(asked))
+        return self._table.take(made)
+
+    def _step(self, asked: tuple[Any, ...]) -> Step:
+        """The next step of this client and of those that hold the same; those that now hold the same as others go on together with them."""
+        mirror = self._house.mirror
+        names = self._house.interface_names()
+        step = run_blocking(next_step, self._table.holds, self._table.request, mirror.flow_view(), names, mirror.now_ns)
+        reached: list[Sent] = self._house.frames.get("reached", self._seen, asked, list)
+        twin = next((one for one in reached if one.same(step.sent)), None)
+        if twin is None:
+            reached.append(step.sent)
+            return step
+        return Step(step.before, step.frame, twin)
 
 
 class _Packets:
@@ -279,9 +294,9 @@ def _sessions(house: House) -> dict[str, Any] | None:
 
 
 TOPICS: Final[dict[str, Callable[[Options], TopicState]]] = {
-    "traffic_update": lambda o: _Whole(o.house, 4.9, _traffic_update),
-    "stats": lambda o: _Whole(o.house, TICK, lambda house: stats(house.mirror)),
-    "protocol_stats": lambda o: _Whole(o.house, TICK, _protocol_stats),
+    "traffic_update": lambda o: _Whole("traffic_update", o.house, 4.9, _traffic_update),
+    "stats": lambda o: _Whole("stats", o.house, TICK, lambda house: stats(house.mirror)),
+    "protocol_stats": lambda o: _Whole("protocol_stats", o.house, TICK, _protocol_stats),
     "packets": _Packets,
     "connections": _Connections,
     "dns": _Dns,

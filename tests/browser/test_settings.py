@@ -16,7 +16,7 @@ def test_health_losses_settings_and_licences(server, page):
     expect(view.locator("li", has_text="kernel drops").locator(".number")).to_have_text("3")
     for setting in requests.get(f"{server.url}api/settings", timeout=30).json():
         expect(view.locator("td.mono", has_text=setting["name"]).first).to_be_visible()
-    expect(view.locator("tr", has_text="uPlot.esm.js")).to_contain_text("MIT")
+    expect(view.locator("tr", has_text="uPlot.iife.min.js")).to_contain_text("MIT")
     expect(view.get_by_role("link", name="IP Geolocation by DB-IP")).to_have_attribute("href", "https://db-ip.com/")
     expect(view.locator("tr", has_text="web").first).to_contain_text("MB")
     assert violations(page) == []

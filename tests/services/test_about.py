@@ -17,7 +17,7 @@ def test_packages_and_files_have_a_version_and_a_licence() -> None:
     assert flask["version"].startswith("3.")
     assert flask["licence"]
     files = {one["file"]: one for one in found["files"]}
-    assert files["uPlot.esm.js"]["licence"].startswith("MIT")
+    assert files["uPlot.iife.min.js"]["licence"].startswith("MIT")
     assert files["dbip-country.mmdb"]["licence"].startswith("CC BY 4.0")
 
 

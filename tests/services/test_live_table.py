@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.services.flow_mirror import FlowMirror
-from app.services.live_table import MAX_CHANGED, LiveTable
+from app.services.live_table import MAX_CHANGED, LiveTable, Step, next_step
 from app.services.queries import PageRequest
 from tests.fakes.rows import NOON, SECOND, flow, flows
 from tests.fakes.traffic import Traffic
@@ -113,3 +113,30 @@ def test_a_new_capture_gives_a_new_base() -> None:
     frame = table.frame(mirror.view(), [], NOON)
     assert frame is not None
     assert (frame["base"], len(frame["rows"]), frame["removed"]) == (True, 1, [])
+
+
+def test_clients_in_step_share_what_is_made_and_each_holds_the_table() -> None:
+    mirror, traffic = FlowMirror(max_active=400, max_ended=50), Traffic(300)
+    mirror.apply(traffic.first(NOON))
+    request = PageRequest(limit=10_000)
+    tables, browsers = [LiveTable(request) for _ in range(3)], [Browser() for _ in range(3)]
+    made = 0
+    for tick in range(6):
+        steps: dict[int, Step] = {}
+        for place, (table, browser) in enumerate(zip(tables, browsers, strict=True)):
+            if place == 2 and tick == 3:
+                continue  # one is slow
+            key = id(table.holds)
+            if key not in steps:
+                steps[key] = next_step(table.holds, request, mirror.view(), ["eth0"], NOON)
+                made += 1
+            browser.take(table.take(steps[key]))
+        mirror.apply(traffic.advance(NOON + tick * SECOND))
+    assert made < 3 * 6 - 5
+    ends = [LiveTable(request).frame(mirror.view(), ["eth0"], NOON)]
+    for table, browser in zip(tables, browsers, strict=True):
+        browser.take(table.frame(mirror.view(), ["eth0"], NOON))
+        fresh = Browser()
+        fresh.take(ends[0])
+        assert browser.rows == fresh.rows
+    assert tables[0].holds.same(tables[2].holds)

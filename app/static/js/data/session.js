@@ -33,7 +33,14 @@ export function start() {
   live.on("notice", (notice) => notices.set(notice));
   for (const topic of ["stats", "capture_state", "sensor_state", "progress", "notice"]) live.want(topic);
   refresh();
-  live.link.watch((state) => state === "up" && refresh());
+  let lost = false;
+  live.link.watch((state) => {
+    if (state === "down") lost = true;
+    else if (state === "up" && lost) {
+      lost = false;
+      refresh();
+    }
+  });
   pollInterfaces();
 }
 

@@ -1,9 +1,9 @@
 /** The time chart: uPlot with our tokens, either one line or a stack of areas. Colours are read from the page's tokens. */
 
-import uPlot from "../../vendor/uPlot.esm.js";
 import { h } from "../dom.js";
 import { locale } from "../strings.js";
 
+const { uPlot } = globalThis; // a plain script that the page loads before its modules: the package has no small file for modules
 const TIME_STEPS = [1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400];
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

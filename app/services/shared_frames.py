@@ -1,0 +1,38 @@
+"""What several clients are sent at once is made once: frames of the newest state, by what was asked for.
+
+Fifty browsers that look at the same table would otherwise each have 50,000 flows searched and their rows written, every second. Frames are handed to several
+clients and must not be changed. Kept are those of one state alone, so the memory is that of one round.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, Final, TypeVar
+
+MOST: Final = 256  # different ones of one state; further ones are made without being kept
+T = TypeVar("T")
+
+
+class SharedFrames:
+    """Thread-safe; two threads that ask for the same at once may both make it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stamps: dict[str, Hashable] = {}
+        self._made: dict[str, dict[Hashable, Any]] = {}
+
+    def get(self, topic: str, stamp: Hashable, key: Hashable, make: Callable[[], T]) -> T:
+        """What was made for `key` of this state (`stamp`), else what `make` gives now. An exception of `make` is the caller's."""
+        with self._lock:
+            if self._stamps.get(topic) != stamp:
+                self._stamps[topic], self._made[topic] = stamp, {}
+            known = self._made[topic]
+            if key in known:
+                found: T = known[key]
+                return found
+        made = make()
+        with self._lock:
+            if self._stamps.get(topic) == stamp and len(known) < MOST:
+                known[key] = made
+        return made
