@@ -11,6 +11,8 @@ from app.detect.rates import Rate, Rates
 from app.detect.rule import Knob, Rule
 from app.model.alert import Severity
 
+FORGED = 3  # packets of a group address in a second
+
 
 class IcmpFlood(Detector):
     name = "icmp_flood"
@@ -42,8 +44,8 @@ class IcmpFlood(Detector):
     selections = ("icmp",)
 
     def begin(self) -> None:
-        self._targets = Rates("dst")
-        self._forged = Rates("src")
+        self._targets = Rates("dst", int(min(self.knob("packets"), self.knob("broadcast_pings"))))
+        self._forged = Rates("src", FORGED)
         self._told = self.bounded(1024, lambda: [0])
 
     def on_packets(self, batch: Batch) -> None:
@@ -58,7 +60,7 @@ class IcmpFlood(Detector):
             self._forged.add(batch.pick(chosen[[networks.is_group(*one) for one in sources]]))
 
     def on_tick(self, now_ns: int) -> None:
-        forged = [rate for rate in self._forged.take() if rate.packets >= 3]
+        forged = [rate for rate in self._forged.take() if rate.packets >= FORGED]
         for rate in forged:
             self._smurf_in_the_name(rate)
         for rate in self._targets.take():
@@ -78,14 +80,14 @@ class IcmpFlood(Detector):
         source = networks.text(*rate.address)
         self.alert(
             "icmp_smurf",
-            f"{rate.packets} ICMP packets in one second came from {source}, a group address that cannot send; the limit is 3.",
+            f"{rate.packets} ICMP packets in one second came from {source}, a group address that cannot send; the limit is {FORGED}.",
             rate.last,
             source,
             None,
             confidence=0.95,
             fold=("forged", rate.address),
             measured=rate.packets,
-            threshold=3,
+            threshold=FORGED,
             unit="packets/s",
             protocol="icmp",
             evidence=rate.evidence,

@@ -11,7 +11,7 @@ from app.detect.batch import Picked
 from app.model.alert import Evidence
 
 BUSIEST: Final = 64  # addresses counted together that are kept apart
-TOGETHER: Final = 1024
+TOGETHER: Final = 4096
 MOST: Final = 2048  # addresses of one second
 KEPT: Final = 5  # packets of each that are kept as evidence
 
@@ -36,8 +36,9 @@ class Rate:
 class Rates:
     """`add` selected packets during a second, `take` at its end. They are counted some hundred at a time, not batch by batch."""
 
-    def __init__(self, end: str) -> None:
-        """`end`: src or dst."""
+    def __init__(self, end: str, least: int) -> None:
+        """`end`: src or dst. least: packets in a second below which nobody asks about an address."""
+        self._least = least
         self._end, self._other = (end, "src" if end == "dst" else "dst")
         self._now: dict[tuple[int, int], Rate] = {}
         self._waiting: list[Picked] = []
@@ -49,9 +50,10 @@ class Rates:
             self._waiting.append(picked)
             self._rows += len(picked.rows)
             if self._rows >= TOGETHER:
-                self._count_waiting()
+                self._count_waiting(1)
 
-    def _count_waiting(self) -> None:
+    def _count_waiting(self, least: int) -> None:
+        """least: packets of an address among those that wait, for it to be kept apart."""
         waiting, self._waiting, self._rows = self._waiting, [], 0
         if not waiting:
             return
@@ -63,6 +65,7 @@ class Rates:
             lo * _ODD ^ hi, return_index=True, return_inverse=True, return_counts=True
         )
         order = np.argsort(counts)[::-1]
+        order = order[counts[order] >= least]
         if len(order) > BUSIEST:
             self.passed_over += int(counts[order[BUSIEST:]].sum())
             order = order[:BUSIEST]
@@ -97,6 +100,6 @@ class Rates:
 
     def take(self) -> list[Rate]:
         """The addresses of the second that is over."""
-        self._count_waiting()
+        self._count_waiting(1 if self._now else self._least)
         now, self._now = self._now, {}
         return list(now.values())

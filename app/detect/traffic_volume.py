@@ -89,16 +89,17 @@ class TrafficVolume(Detector):
             outside = ~networks.private_rows(rows["dst_hi"], rows["dst_lo"])
             crossing = (inside == outside) & ~networks.group_rows(rows["dst_hi"], rows["dst_lo"])
             big = crossing & (rows["src_bytes"] + rows["dst_bytes"] >= 100_000) & (rows["kind"] & 2 == 0)
-            for row in rows[np.flatnonzero(big)]:
-                self._add(row, over)
+            names = ("flow_id", "src_bytes", "dst_bytes", "src_hi", "src_lo", "dst_hi", "dst_lo")
+            for flow_id, sent, received, *ends in zip(*(rows[name][big].tolist() for name in names), strict=True):
+                self._add(flow_id, sent, received, (ends[0], ends[1]), (ends[2], ends[3]), over)
 
-    def _add(self, row: np.void, over: bool) -> None:
-        flow_id, sent, received = int(row["flow_id"]), int(row["src_bytes"]), int(row["dst_bytes"])
+    def _add(
+        self, flow_id: int, sent: int, received: int, source: tuple[int, int], target: tuple[int, int], over: bool
+    ) -> None:
         before = self._seen.pop(flow_id) if over else self._seen.get(flow_id)
         if not over:
             self._seen[flow_id] = (sent, received)
         up, down = sent - (before[0] if before else 0), received - (before[1] if before else 0)
-        source, target = (int(row["src_hi"]), int(row["src_lo"])), (int(row["dst_hi"]), int(row["dst_lo"]))
         if not networks.is_private(*source):
             source, target, up, down = target, source, down, up
         host = self._hosts[source]

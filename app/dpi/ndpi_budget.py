@@ -10,11 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.dpi.ndpi_packets import showable
-from app.model.layers import KIND_LATER_FRAGMENT, KIND_RETRANSMISSION
+from app.native.loader import kernel
 
 _CLOSED: Final = 255  # no more packets of this flow
-_SKIPPED_KINDS: Final = KIND_RETRANSMISSION | KIND_LATER_FRAGMENT
 
 
 class Budget:
@@ -22,6 +20,7 @@ class Budget:
 
     def __init__(self, packets_per_flow: int) -> None:
         self._packets_per_flow = packets_per_flow
+        self._choose = kernel("first_payloads")
         self._flow = np.zeros(1, np.uint64)  # flow id by row of the flow table
         self._shown = np.zeros(1, np.uint8)
 
@@ -29,29 +28,13 @@ class Budget:
         self, packets: NDArray[np.void], flow_ids: NDArray[np.uint64], heads: NDArray[np.uint8]
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """(indices of the PACKET rows to show, which of them are the first of their flow that is shown). They count as shown."""
-        rows = np.flatnonzero(heads)
-        if not len(rows):
-            return rows, np.zeros(0, np.bool_)
-        slots = packets["flow"][rows]
-        self._fit(int(slots.max()) + 1)
-        # Most packets are of flows that had theirs: those go first. A packet of no flow (row -1) looks at the last place and goes next.
-        rows = rows[(self._shown[slots] < self._packets_per_flow) | (self._flow[slots] != flow_ids[rows])]
-        slots, kind = packets["flow"][rows], packets["kind"][rows]
-        tells = packets["payload_len"][rows] > 0
-        rows = rows[
-            tells & (kind & _SKIPPED_KINDS == 0) & (slots >= 0) & (flow_ids[rows] != 0) & showable(packets, rows)
-        ]
-        if not len(rows):
-            return rows, np.zeros(0, np.bool_)
-        slots, ids = packets["flow"][rows], flow_ids[rows]
-        shown = np.where(self._flow[slots] == ids, self._shown[slots], 0)
-        order = np.argsort(ids, kind="stable")
-        place = shown + _rank(ids, order)
-        keep = place < self._packets_per_flow
-        rows, slots, ids, place = rows[keep], slots[keep], ids[keep], place[keep]
-        self._flow[slots] = ids
-        self._shown[slots] = place + 1  # the last of a flow's packets has the highest place and is written last
-        return rows, place == 0
+        n = len(packets)
+        if not n or not heads.any():
+            return np.zeros(0, np.intp), np.zeros(0, np.bool_)
+        self._fit(int(packets["flow"].max()) + 1)
+        rows, firsts = np.empty(n, np.int64), np.empty(n, np.uint8)
+        count = self._choose(packets, n, flow_ids, heads, self._packets_per_flow, self._flow, self._shown, rows, firsts)
+        return rows[:count], firsts[:count].view(np.bool_)
 
     def close(self, slot: int, flow_id: int) -> None:
         """Show no more of this flow."""
@@ -69,13 +52,3 @@ class Budget:
             more = max(rows, 2 * len(self._flow), 1024) - len(self._flow)
             self._flow = np.concatenate([self._flow, np.zeros(more, np.uint64)])
             self._shown = np.concatenate([self._shown, np.zeros(more, np.uint8)])
-
-
-def _rank(ids: NDArray[np.uint64], order: NDArray[np.intp]) -> NDArray[np.intp]:
-    """How many earlier entries of `ids` equal each; `order` sorts them stably."""
-    ordered = ids[order]
-    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    lengths = np.diff(np.concatenate([begins, [len(ids)]]))
-    rank = np.empty(len(ids), np.intp)
-    rank[order] = np.arange(len(ids)) - np.repeat(begins, lengths)
-    return rank

@@ -54,13 +54,8 @@ _HEADERS: Final = {
 _LONGEST: Final = max(header.itemsize for header in _HEADERS.values())
 
 
-def showable(packets: NDArray[np.void], rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Which of these rows of PACKET nDPI can be shown: TCP and UDP over IP."""
-    return showable_flows(packets[["protocol", "ip_version"]][rows])
-
-
 def showable_flows(records: NDArray[np.void]) -> NDArray[np.bool_]:
-    """The same of records with these two columns."""
+    """Which of these records nDPI can be shown: TCP and UDP over IP."""
     protocol, version = records["protocol"], records["ip_version"]
     shown: NDArray[np.bool_] = ((protocol == TCP) | (protocol == UDP)) & ((version == 4) | (version == 6))
     return shown
@@ -69,7 +64,7 @@ def showable_flows(records: NDArray[np.void]) -> NDArray[np.bool_]:
 def build(
     packets: NDArray[np.void], flow_ids: NDArray[np.uint64], data: NDArray[np.uint8], base: int = 0
 ) -> tuple[bytes, bytes]:
-    """(RECORD rows, the packets' bytes) for PACKET rows that are `showable`; `data` is the buffer their offsets point into. The records' offsets
+    """(RECORD rows, the packets' bytes) for PACKET rows of TCP and UDP over IP; `data` is the buffer their offsets point into. The records' offsets
     begin at `base`."""
     n = len(packets)
     start = packets["offset"].astype(np.int64) + packets["payload_offset"]

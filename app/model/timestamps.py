@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LAST_NS = 253402300799_999999000  # 9999-12-31T23:59:59.999999Z, the last one RFC 3339 can write
@@ -12,8 +13,14 @@ def rfc3339(ns: int) -> str | None:
     """`2026-11-20T15:04:05.000123Z`; None for 0 ("never") and for what no calendar holds."""
     if not 0 < ns <= _LAST_NS:
         return None
-    moment = _EPOCH + timedelta(microseconds=ns // 1000)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment.year >= 1000 else None
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return f"{_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@lru_cache(4096)
+def _second(seconds: int) -> str:
+    """Times of a capture are many within the same seconds."""
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse_time(text: str) -> int:

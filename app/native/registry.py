@@ -28,6 +28,7 @@ KERNELS: Final = (
     Entry("sweep_flows", "app.flow.table_kernels", "sweep", "flows"),
     Entry("collect_flows", "app.flow.table_kernels", "collect", "flows"),
     Entry("choose_packets", "app.wire.selection_kernels", "choose_packets", "detectors"),
+    Entry("first_payloads", "app.wire.first_payload_kernels", "first_payloads", "applications"),
     Entry("add_active", "app.flow.roll_up_kernels", "add_active", "hosts and conversations"),
     Entry("add_ended", "app.flow.roll_up_kernels", "add_ended", "hosts and conversations"),
     Entry("restore_hosts", "app.flow.roll_up_kernels", "restore_hosts", "hosts and conversations"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -71,6 +72,7 @@ def packed(hi: int, lo: int, ip_version: int) -> bytes:
     return (hi << 64 | lo).to_bytes(16, "big")
 
 
+@lru_cache(256)
 def flag_letters(flags: int) -> str:
     return "".join(letter for bit, letter in enumerate(_TCP_FLAG_LETTERS) if flags >> bit & 1)
 

@@ -28,11 +28,10 @@ from app.model.entropy import (
     TEXT,
     VERDICTS,
 )
+from app.sensor.entropy_rows import measured_rows, side
 from app.stats import entropy_expectation as expect
 from app.stats import entropy_layout as at
-from app.stats.entropy_estimate import estimates, verdicts
 from app.stats.entropy_note import EntropyNote
-from app.wire.records import ENTROPY_DTYPE
 
 SECOND: Final = 1_000_000_000
 PATIENCE_NS: Final = 2 * SECOND
@@ -86,6 +85,7 @@ class EntropyWatch:
         self._rows_waiting = 0
         self._candidates: deque[Candidate] = deque()
         self._told: OrderedDict[int, int] = OrderedDict()  # flow id → alert bits
+        self._unsaid: dict[int, list[int]] = {}  # of a file: ports and kind of flows whose row is not complete
         if self.last is not None:
             self.last.clear()
 
@@ -119,6 +119,7 @@ class EntropyWatch:
         """The capture is over: everything is judged."""
         self._look()
         self._release(None)
+        self._say_expected()
 
     def rows(self) -> bytes:
         """ENTROPY rows since the last call, oldest first."""
@@ -139,26 +140,31 @@ class EntropyWatch:
     def _look_at(self, samples: Samples) -> None:
         rows = measured_rows(samples)
         odd = self._odd(rows, samples)
-        expected: list[tuple[float, float]] = []
-        sealed: list[bool] = []
-        for n, ids in enumerate(samples.ids[:, [at.I_FLOW, at.I_FLAGS, at.I_ENDS + 4, at.I_ENDS + 5]].tolist()):
-            flow_id, flags, ports, kind = ids
+        if self.last is not None:  # a file: only the last row of a flow is wanted, and what may not fit
+            chosen = odd | (samples.ids[:, at.I_FLAGS] & at.ENDED != 0)
+            self._put_off(samples.ids[~chosen], rows[~chosen])
+            samples, rows, odd = Samples(samples.ids[chosen], samples.values[chosen]), rows[chosen], odd[chosen]
+        count = len(rows)
+        limits = np.full((count, 2), np.nan)
+        known = np.zeros(count, np.bool_)
+        lives = [(rows[f"{end}_life_bytes"].tolist(), rows[f"{end}_life"].tolist()) for end in ("src", "dst")]
+        ids = samples.ids[:, [at.I_FLOW, at.I_FLAGS, at.I_ENDS + 4, at.I_ENDS + 5]].tolist()
+        for n, ((flow_id, flags, ports, kind), is_odd) in enumerate(zip(ids, odd.tolist(), strict=True)):
             protocol, port = kind & 0xFF, ports & 0xFFFF
             spoken = self._spoken(flow_id)
             table_row = expect.expectation(protocol, port, spoken)
             usual = expect.expected_range(table_row, self.learnt.range(protocol, port))
-            expected.append(usual or _ANYTHING)
-            sealed.append(table_row is not None and table_row.kind == expect.SEALED and spoken in table_row.spoken)
-            if odd[n]:
+            if usual is not None:
+                limits[n] = usual
+            known[n] = self._sealed(table_row, spoken)
+            if is_odd:
                 self._note_odd(samples, rows, n, spoken, table_row, usual)
             if flow_id in self._told:
                 rows["alert"][n] |= self._told[flow_id] & ALERT_MISMATCH
             if flags & at.ENDED:
-                for end in ("src", "dst"):
-                    if rows[f"{end}_life_bytes"][n] >= expect.LEAST_TEXT:
-                        self.learnt.learn(protocol, port, float(rows[f"{end}_life"][n]))
-        limits = np.array(expected)
-        known = np.array(sealed)
+                for sizes, values in lives:
+                    if sizes[n] >= expect.LEAST_TEXT:
+                        self.learnt.learn(protocol, port, values[n])
         for end in ("src", "dst"):
             rows[f"{end}_expected_low"], rows[f"{end}_expected_high"] = limits[:, 0], limits[:, 1]
             for name in (f"{end}_verdict", f"{end}_life_verdict"):  # the protocol says which
@@ -168,6 +174,36 @@ class EntropyWatch:
             self.last.update(zip(samples.ids[:, at.I_FLOW].tolist(), rows, strict=True))
         if self._wants_rows:
             self._keep(rows)
+
+    def _put_off(self, ids: NDArray[np.int64], rows: NDArray[np.void]) -> None:
+        """Rows that are the last of their flows only where another flow takes the slot: what was expected of them is said at the end."""
+        assert self.last is not None
+        flows = ids[:, at.I_FLOW].tolist()
+        self.last.update(zip(flows, rows, strict=True))
+        self._unsaid.update(zip(flows, ids[:, [at.I_ENDS + 4, at.I_ENDS + 5]].tolist(), strict=True))
+
+    def _say_expected(self) -> None:
+        """What was expected of the rows that were put off and stayed."""
+        for flow_id, (ports, kind) in self._unsaid.items():
+            row = self.last[flow_id] if self.last is not None else None
+            if row is None or row["flags"] & ENTROPY_ENDED:
+                continue
+            protocol, port = kind & 0xFF, ports & 0xFFFF
+            spoken = self._spoken(flow_id)
+            table_row = expect.expectation(protocol, port, spoken)
+            usual = expect.expected_range(table_row, self.learnt.range(protocol, port))
+            row["alert"] |= self._told.get(flow_id, 0) & ALERT_MISMATCH
+            for end in ("src", "dst"):
+                row[f"{end}_expected_low"], row[f"{end}_expected_high"] = usual or (math.nan, math.nan)
+                for name in (f"{end}_verdict", f"{end}_life_verdict"):
+                    if row[name] in (COMPRESSED, HIGH) and self._sealed(table_row, spoken):
+                        row[name] = ENCRYPTED
+        self._unsaid.clear()
+
+    @staticmethod
+    def _sealed(table_row: expect.Expectation | None, spoken: str | None) -> bool:
+        """Whether the protocol says that all is encrypted."""
+        return table_row is not None and table_row.kind == expect.SEALED and spoken in table_row.spoken
 
     @staticmethod
     def _odd(rows: NDArray[np.void], samples: Samples) -> NDArray[np.bool_]:
@@ -332,56 +368,3 @@ class EntropyWatch:
 
 
 _WORD: Final = (1 << 64) - 1
-_ANYTHING: Final = (math.nan, math.nan)
-
-
-def side(row: np.void, end: str, samples: Samples, n: int, direction: int) -> expect.Side:
-    """One direction of a row, as the rules read it."""
-    values = samples.values[n, direction]
-    return expect.Side(
-        bytes=int(row[f"{end}_bytes"]),
-        value=float(row[f"{end}_value"]),
-        low=float(row[f"{end}_low"]),
-        high=float(row[f"{end}_high"]),
-        text=float(values[at.S_WINDOW + at.M_TEXT]),
-        verdict=int(row[f"{end}_verdict"]),
-        life_bytes=int(row[f"{end}_life_bytes"]),
-        life_low=float(row[f"{end}_life_low"]),
-        life_high=float(row[f"{end}_life_high"]),
-        life_verdict=int(row[f"{end}_life_verdict"]),
-        level=float(values[at.S_LEVEL]),
-        quarter=float(values[at.S_QUARTER]),
-    )
-
-
-def measured_rows(samples: Samples) -> NDArray[np.void]:
-    """ENTROPY rows of samples, without what needs to be known of the flow."""
-    values, ids = samples.values, samples.ids
-    rows = np.zeros(len(ids), ENTROPY_DTYPE)
-    rows["flow_id"], rows["ts"] = ids[:, at.I_FLOW], ids[:, at.I_TIME]
-    rows["interface"] = ids[:, at.I_ENDS + 5] >> 16 & 0xFFFF
-    window = values[..., at.S_WINDOW : at.S_WINDOW + at.MEASURE_SIZE]
-    life = values[..., at.S_LIFE : at.S_LIFE + at.MEASURE_SIZE]
-    bits = values[..., at.S_BITS : at.S_BITS + at.ORDERS]
-    recent, whole = estimates(window), estimates(life)
-    words = verdicts(window, bits), verdicts(life, bits, ids[:, at.I_HEADS : at.I_HEADS + 2])
-    for d, end in enumerate(("src", "dst")):
-        rows[f"{end}_value"], rows[f"{end}_low"], rows[f"{end}_high"] = (
-            recent.value[:, d],
-            recent.low[:, d],
-            recent.high[:, d],
-        )
-        rows[f"{end}_life"], rows[f"{end}_life_low"], rows[f"{end}_life_high"] = (
-            whole.value[:, d],
-            whole.low[:, d],
-            whole.high[:, d],
-        )
-        some = life[:, d, at.M_N] > 0
-        rows[f"{end}_plain"] = np.where(some, life[:, d, at.M_PLAIN], np.nan)
-        rows[f"{end}_level"] = values[:, d, at.S_LEVEL]
-        rows[f"{end}_chi"] = np.where(some, life[:, d, at.M_CHI], np.nan)
-        rows[f"{end}_serial"] = np.where(some, values[:, d, at.S_SERIAL], np.nan)
-        rows[f"{end}_bytes"], rows[f"{end}_life_bytes"] = window[:, d, at.M_N], life[:, d, at.M_N]
-        rows[f"{end}_expected_low"] = rows[f"{end}_expected_high"] = np.nan
-        rows[f"{end}_verdict"], rows[f"{end}_life_verdict"] = words[0][:, d], words[1][:, d]
-    return rows
