@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
-from flask import Blueprint, Response, jsonify, request, send_file
+from flask import Blueprint, Response, jsonify, render_template, request, send_file
 
 from app.api import history
 from app.api.context import house, json_object, linked, moment, only_arguments, switch, whole_number
@@ -14,6 +14,7 @@ from app.concurrency import run_blocking
 from app.security.caller import caller_name
 from app.services import history_pages
 from app.services.alert_book import alert_counts, alert_page, judged
+from app.services.alert_report import alert_report
 from app.services.fact_lists import FactRequest, parse_fact_query, parse_fact_sort
 from app.services.mutes import checked_query, would_hide
 from app.services.query_errors import BadRequest
@@ -63,6 +64,16 @@ def summary() -> Response:
             "outputs": [outbox.state() for outbox in alerts.outboxes],
         }
     )
+
+
+@blueprint.get("/api/alerts/report")
+def report() -> str:
+    """The score, what could not be seen, and the alerts that `q` chooses (`muted=1`: with muted ones): a page of HTML to print."""
+    only_arguments("q", "muted")
+    services = house()
+    q = request.args.get("q", "")
+    made = run_blocking(alert_report, services.mirror, services.alerts.book, q, switch("muted"))
+    return render_template("alert_report.html", report=made)
 
 
 @blueprint.get("/api/alerts/<alert_id>")

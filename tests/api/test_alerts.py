@@ -184,3 +184,10 @@ def test_alerts_leave_as_eve_lines(site, tmp_path):
     assert {line["event_type"] for line in lines} == {"alert"}
     assert {line["netglass"]["severity"] for line in lines} <= {"high", "critical"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_report_names_what_a_query_does_wrong(site):
+    assert site.client.get("/api/alerts/report?q=severity:high").mimetype == "text/html"
+    refused = site.client.get("/api/alerts/report?q=colour:red")
+    assert refused.status_code == 400
+    assert refused.json["position"] == 0

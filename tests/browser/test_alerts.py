@@ -137,3 +137,22 @@ def test_a_loud_alert_is_told_on_other_pages(start_server, page):
     page.goto(f"{server.url}#/interfaces")
     expect(page.locator(".toast", has_text="Critical: Regular contact").first).to_be_visible()
     expect(page.locator('#nav a[data-section="alerts"] .count')).not_to_have_text("")
+
+
+def test_the_report_and_a_printed_page_need_no_screen(alerts):
+    alerts.locator("#alerts-filter").fill("severity:critical")
+    alerts.locator("#alerts-filter").press("Enter")
+    expect(alerts.locator(ROWS, has_text="Port scan")).to_have_count(0)
+    alerts.emulate_media(media="print")
+    expect(alerts.locator(".rail")).to_be_hidden()
+    expect(alerts.locator(ROWS).first).to_be_visible()
+    assert alerts.evaluate("getComputedStyle(document.body).color") == "rgb(17, 17, 17)"
+    alerts.emulate_media(media="screen")
+    with alerts.expect_popup() as opened:
+        alerts.locator("#alerts-report").click()
+    report = opened.value
+    expect(report.locator(".alerts")).to_contain_text("Regular contact <img src=x onerror=alert(1)>")
+    expect(report.locator(".alerts")).not_to_contain_text("Port scan")
+    expect(report.locator("body")).to_contain_text("100 − the sum over rules")
+    assert report.locator("img, script").count() == 0
+    assert report.pdf(prefer_css_page_size=True).startswith(b"%PDF")

@@ -1,6 +1,7 @@
 /** Alerts, the score, mute rules. */
 
 export default {
+  "alerts.report": "Report",
   "nav.alerts": "Alerts",
   "alerts.title": "Alerts",
   "alerts.filter": "Filter alerts, e.g. severity:high source:10.0.0.0/8",

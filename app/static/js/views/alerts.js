@@ -1,6 +1,6 @@
 /** Alerts: the score with its arithmetic, open ones by severity, and the list to work through. */
 
-import { get } from "../api.js";
+import { get, inSession, query } from "../api.js";
 import { AlertList, summary } from "../data/alerts.js";
 import { fill, h, icon, setText } from "../dom.js";
 import * as format from "../format.js";
@@ -32,6 +32,9 @@ export class AlertsView extends LogView {
     this.element.classList.add("view-fill-4");
     this.showMuted = h("button.btn", { type: "button", id: "alerts-muted", "aria-pressed": "false", onclick: () => this.#toggleMuted(), "aria-label": t("alerts.withMuted") }, icon("sliders", "icon-sm"), h("span.label", {}, t("alerts.withMuted")));
     this.rules = h("button.btn", { type: "button", id: "alerts-rules", "aria-label": t("mute.all"), onclick: () => showMutes(() => data.reload()) }, icon("minus", "icon-sm"), h("span.label", {}, t("mute.all")));
+    this.report = h("a.btn.end", { id: "alerts-report", target: "_blank", rel: "noopener", onclick: () => this.#address() }, icon("download"), h("span.label", {}, t("alerts.report")));
+    this.element.firstElementChild.append(this.report);
+    this.#address();
     this.filter.element.append(this.showMuted, this.rules);
     NARROW.addEventListener("change", () => this.table.setColumns(fitting()));
   }
@@ -45,6 +48,11 @@ export class AlertsView extends LogView {
   hide() {
     super.hide();
     this.#unwatch?.();
+  }
+
+  /** The report has the alerts that the list has now. */
+  #address() {
+    this.report.href = inSession(`/api/alerts/report${query({ q: this.filter.value, muted: this.data.withMuted ? 1 : null })}`);
   }
 
   #toggleMuted() {
