@@ -273,6 +273,16 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         {"type": "array", "items": holding("name", "traffic", "packets", "flows")},
         narrowed={"limit": {"maximum": 1_000}, "by": {"enum": list(GROUP_NAMES)}},
     ),
+    ("GET", "/api/history/processes"): Operation(
+        ("limit", "offset", "from", "to"),
+        {"type": "array", "items": holding("id", "started", "pid", "app_name", "app_path", "command_line", "user", "parents", "container", "unit")},
+        narrowed={"limit": {"maximum": 5_000}, "offset": {"maximum": 1_000_000}},
+    ),
+    ("GET", "/api/history/mutes"): Operation(
+        ("limit", "offset", "from", "to"),
+        {"type": "array", "items": holding("id", "q", "reason", "created_at", "created_by", "expires_at", "removed")},
+        narrowed={"limit": {"maximum": 5_000}, "offset": {"maximum": 1_000_000}},
+    ),
     ("GET", "/api/export"): Operation(_ROWS, content=("text/csv", "text/tab-separated-values", "application/json", "application/zip"), statuses=_FILE),
     ("GET", "/api/export/csv"): Operation(_ROWS, content=("text/csv", "text/tab-separated-values", "application/json", "application/zip"), statuses=_FILE),
     ("GET", "/api/export/json"): Operation(_ROWS, content=(*JSON, "application/zip"), statuses=_FILE),

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from app.api.context import house, linked, moment, only_arguments, switch, whole_number
 from app.model.timestamps import rfc3339
-from app.services.history_pages import LAST_NS, HistoryPage, Span, checked
+from app.services.history_pages import LAST_NS, HistoryPage, Span, checked, document_page
 from app.services.history_summary import summary, top
 from app.services.query_errors import BadRequest
 from app.store.fields import FIELDS
@@ -17,6 +17,8 @@ from app.store.fields import FIELDS
 blueprint = Blueprint("history", __name__)
 
 MAX_TOP = 1_000
+MAX_DOCUMENTS = 5_000
+MAX_OFFSET = 1_000_000
 
 
 @blueprint.get("/api/history")
@@ -61,6 +63,24 @@ def listed() -> Response:
     checked("flows", wanted.q)
     limit = whole_number("limit", 20, 1, MAX_TOP)
     return jsonify(top(house().history, request.args.get("by", "app"), wanted, limit))
+
+
+@blueprint.get("/api/history/processes")
+def started() -> Response:
+    """Programs with connections that were started in `from` to `to`, newest first: `limit`, `offset`."""
+    return _documents("processes")
+
+
+@blueprint.get("/api/history/mutes")
+def muted() -> Response:
+    """Mute rules that were made in `from` to `to`, also those that were taken back (`removed`), newest first: `limit`, `offset`."""
+    return _documents("mutes")
+
+
+def _documents(table: str) -> Response:
+    only_arguments("from", "to", "limit", "offset")
+    limit, offset = whole_number("limit", 200, 1, MAX_DOCUMENTS), whole_number("offset", 0, 0, MAX_OFFSET)
+    return page(document_page(house().history, table, span(), limit, offset))
 
 
 def span() -> Span:

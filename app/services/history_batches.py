@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from app.services.connection_rows import Rows
 from app.services.connections import columns
 from app.services.fact_documents import Fact
+from app.services.history_documents import Documents, Judgement
 from app.services.mirror import Mirror
 from app.store.layout import COUNTERS, FACTS, FLOW_DTYPE, FLOW_INTEGERS, FLOW_TEXTS, MINUTE_COUNTERS
 
@@ -92,6 +92,7 @@ class Collector:
         self._done: list[Collected] = []  # of captures that are over
         self._now: Collected | None = None
         self.lost = 0  # flows and facts that could not wait
+        self.judgement: Judgement | None = None  # what people say of alerts, where it is known
         self._forget()
 
     def _forget(self) -> None:
@@ -99,7 +100,7 @@ class Collector:
             int, tuple[int, int, tuple[int, ...]]
         ] = {}  # flow → (stretches, end of the last in ns, counters then)
         self._told: dict[str, int] = dict.fromkeys(FACTS, 0)
-        self._alerts_told = 0
+        self._documents = Documents(self._mirror, self.judgement)
         self._minute = 0
         self._looked_ns = 0
 
@@ -228,17 +229,9 @@ class Collector:
             if fresh:
                 self._told[kind] = fresh[-1].number
                 self._now.facts.setdefault(kind, []).extend(fresh)
-        alerts = self._mirror.alerts_after(self._alerts_told)
-        if alerts:
-            self._alerts_told = max(fact.number for fact in alerts)
-            rows = [[self._alert_key(fact), fact.ns, json.dumps(fact.document)] for fact in alerts]
-            self._now.documents.setdefault("alerts", []).extend(rows)
+        for table, rows in self._documents.take(self._now.run.started_ns).items():
+            self._now.documents.setdefault(table, []).extend(rows)
         self._take_minutes(minute_too)
-
-    def _alert_key(self, fact: Fact) -> str:
-        """Ids of alerts hold within one run."""
-        assert self._now is not None
-        return f"{self._now.run.started_ns}-{fact.document['id']}"
 
     def _take_minutes(self, unfinished_too: bool) -> None:
         assert self._now is not None

@@ -89,7 +89,12 @@ def alert_page(history: History, span: Span, limit: int, offset: int) -> History
     """Alerts that were last seen in a time, newest first; with a query those that match among the newest `MAX_SEARCHED`."""
     if span.q:
         return _found_alerts(history, span, limit, offset)
-    answer = history.ask("documents", table="alerts", **span.fields(), limit=limit, offset=offset)
+    return document_page(history, "alerts", span, limit, offset)
+
+
+def document_page(history: History, table: str, span: Span, limit: int, offset: int) -> HistoryPage:
+    """Mute rules that were made, or programs that were started, in a time; newest first."""
+    answer = history.ask("documents", table=table, **span.fields(), limit=limit, offset=offset)
     more = offset + limit < answer["total"]
     return HistoryPage(answer["documents"], answer["total"], None, offset + limit if more else 0, more)
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.concurrency import spawn
+from app.services.alert_book import judged
 from app.services.alert_house import AlertHouse
 from app.services.captures import CaptureRequest, Captures
 from app.services.connection_watch import ConnectionWatch
 from app.services.entropy_recorder import EntropyRecorder
 from app.services.history import History
+from app.services.history_documents import Judgement
 from app.services.interfaces import Interfaces
 from app.services.legal import LegalNotice
 from app.services.mirror import Mirror
@@ -83,6 +85,10 @@ class House:
             ConnectionWatch(mirror, settings.data_dir, lambda: house.interface_names()),
             History(settings, mirror),
             EntropyRecorder(settings, mirror),
+        )
+        book = house.alerts.book
+        house.history.collector.judgement = Judgement(
+            lambda: judged(book.inputs()), book.mutes.all, lambda: (book.triage.version, book.mutes.version)
         )
         link.on_hello = lambda: captures.after_hello(house.initial_capture())
         link.on_message = house._after_message

@@ -25,6 +25,7 @@ from app.services.fact_documents import Fact
 from app.services.fact_mirror import FactMirror
 from app.services.flow_mirror import FlowMirror, FlowView
 from app.services.host_table import HostTable
+from app.services.owner_book import Process
 from app.services.process_mirror import ProcessMirror
 from app.services.time_rings import TimeRings
 from app.wire.records import ENTROPY_DTYPE, FLOW_DTYPE, PACKET_ROW_DTYPE
@@ -289,6 +290,11 @@ class Mirror:
     def alerts_after(self, number: int) -> list[Fact]:
         """Alerts of which something was said after that number."""
         return [fact for fact in self.newest_alerts() if fact.number > number]
+
+    def processes_after(self, number: int) -> list[Process]:
+        """Programs at work that the sensor described after that number, in the order of their numbers."""
+        with self._lock:
+            return sorted(one for one in self.processes.records.values() if one.number > number)
 
     def newest_alerts(self) -> list[Fact]:
         """Alerts, the one seen last first."""

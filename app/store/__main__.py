@@ -76,6 +76,7 @@ class Answers:
 
     def _tidy(self, message: Message) -> Message:
         gone = self._database.tidy(time.time_ns(), int(message["days"]), int(message["max_bytes"]))
+        self._reader = Reader(self._database.connection)  # another one, where the file was written anew
         return {"gone": gone, **self._state()}
 
     def _state(self) -> Message:

@@ -39,6 +39,7 @@ TIMED: Final[dict[str, str]] = {
     "minutes": "start * 1000000000",
     **dict.fromkeys(DOCUMENTS, "ns"),
 }
+SPARE_BYTES: Final = 64 << 20  # of a file that may hold nothing, and as much again as what it holds; more is given back
 SHRINK: Final = 0.05  # share of the oldest rows that go when the file is too large
 
 
@@ -75,6 +76,8 @@ class Database:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if free_bytes(self.path.parent) < FREE_BYTES:
             raise self._full()
+        for left in (compacted(self.path), wal_of(compacted(self.path))):
+            left.unlink(missing_ok=True)
         try:
             return self._connected()
         except duckdb.IOException as error:
@@ -257,9 +260,35 @@ class Database:
                 self.connection.execute("CHECKPOINT")
             if gone:
                 self.connection.execute("CHECKPOINT")
+            if self.path.stat().st_size - self.used_bytes() > max(SPARE_BYTES, self.used_bytes()):
+                self._compact()
         except duckdb.Error as error:
             raise self._translated(error) from None
         return gone
+
+    def _compact(self) -> None:
+        """Writes what is used into a new file, which then takes the place of the old one: deleting frees blocks for what comes, but the file stays
+        as large as it ever was. Ended in the middle, the old file is as it was, and the new one is deleted at the next opening."""
+        if free_bytes(self.path.parent) < FREE_BYTES + self.used_bytes():
+            return
+        new = compacted(self.path)
+        new.unlink(missing_ok=True)
+        self.connection.close()  # writes the log into the file
+        try:
+            copying = duckdb.connect(config=self._config)
+            try:
+                for path, name in ((self.path, "old"), (new, "new")):
+                    quoted_path = str(path).replace("'", "''")
+                    copying.execute(f"ATTACH '{quoted_path}' AS {name}" + (" (READ_ONLY)" if name == "old" else ""))
+                copying.execute("COPY FROM DATABASE old TO new")
+                copying.execute("CHECKPOINT new")
+            finally:
+                copying.close()
+            os.replace(new, self.path)
+        finally:
+            new.unlink(missing_ok=True)
+            wal_of(new).unlink(missing_ok=True)
+            self.connection = self._connected()
 
     def _delete_before(self, ns: int) -> int:
         count = 0
@@ -310,6 +339,11 @@ def _objects(values: Sequence[Any] | None, length: int) -> np.ndarray[Any, Any]:
 
 def _line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0][:300]
+
+
+def compacted(path: Path) -> Path:
+    """Where a smaller file is written before it takes the place of `path`."""
+    return path.with_name(f"{path.name}.compact")
 
 
 def wal_of(path: Path) -> Path:

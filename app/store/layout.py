@@ -90,4 +90,8 @@ MINUTE_COUNTERS: Final = (
 )  # fmt: skip
 
 # Documents that are kept whole, newest version of each: (table, key of its identity, key of its time).
-DOCUMENTS: Final[dict[str, tuple[str, str]]] = {"alerts": ("id", "last_seen"), "processes": ("id", "started")}
+DOCUMENTS: Final[dict[str, tuple[str, str]]] = {
+    "alerts": ("id", "last_seen"),
+    "processes": ("id", "started"),
+    "mutes": ("id", "created_at"),
+}

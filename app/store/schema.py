@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from app.store.layout import DOCUMENTS, FACTS, FLOW_INTEGERS, FLOW_NUMBERS, FLOW_TEXTS, MINUTE_COUNTERS
+from app.store.layout import FACTS, FLOW_INTEGERS, FLOW_NUMBERS, FLOW_TEXTS, MINUTE_COUNTERS
 
 _SQL_OF: Final = {"JSON": "VARCHAR"}
+_DOCUMENT: Final = (("run", "UINTEGER"), ("id", "VARCHAR"), ("ns", "BIGINT"), ("document", "VARCHAR"))
 
 
 def quoted(name: str) -> str:
@@ -40,10 +41,7 @@ def first_version() -> tuple[str, ...]:
         for kind, keys in FACTS.items()
     ]
     minutes = [("run", "UINTEGER"), ("start", "BIGINT"), *((name, "UBIGINT") for name in MINUTE_COUNTERS)]
-    documents = [
-        _table(name, [("run", "UINTEGER"), ("id", "VARCHAR"), ("ns", "BIGINT"), ("document", "VARCHAR")])
-        for name in DOCUMENTS
-    ]
+    documents = [_table(name, _DOCUMENT) for name in ("alerts", "processes")]
     return (
         _table("meta", [("key", "VARCHAR"), ("value", "VARCHAR")]),
         _table("runs", [("run", "UINTEGER"), ("boot", "VARCHAR"), ("started_ns", "BIGINT")]),
@@ -55,5 +53,5 @@ def first_version() -> tuple[str, ...]:
 
 
 # What version n+1 adds to version n. Append; never change what is there.
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (first_version(),)
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (first_version(), (_table("mutes", _DOCUMENT),))
 VERSION: Final = len(MIGRATIONS)

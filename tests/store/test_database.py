@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from collections.abc import Iterator
@@ -126,6 +127,37 @@ def test_what_is_old_goes_and_then_what_is_too_much(database: Database) -> None:
     assert count(database) < 1_000
 
 
+def test_a_file_that_holds_little_is_written_anew(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.duckdb"
+    for first in range(0, 60_000, 20_000):
+        names = [random.randbytes(60).hex() for _ in range(20_000)]
+        database.write(batch(stretches(20_000, first + 1, at_ns=NOON - 40 * DAY_NS), texts={"server_name": names}))
+    database.write(batch(stretches(500, 100_000, at_ns=NOON), documents={"mutes": [["m", NOON, "{}"]]}))
+    database.checkpoint()
+    before = path.stat().st_size
+    monkeypatch.setattr(database_module, "SPARE_BYTES", 0)
+    assert database.tidy(NOON, 30, 1 << 30) == 60_000
+    assert path.stat().st_size < before / 2
+    assert count(database) == 500
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["history.duckdb"]
+    database.write(batch(stretches(10, 200_000)))
+    database.close()
+    again = Database(path)
+    assert count(again) == 510
+    assert Reader(again.connection).documents("mutes", Wanted(), 10, 0)["total"] == 1
+    again.close()
+
+
+def test_what_a_broken_off_rewriting_left_is_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "history.duckdb"
+    left = database_module.compacted(path)
+    left.write_bytes(b"half")
+    Database(path).close()
+    assert not left.exists()
+
+
 def test_a_later_version_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "history.duckdb"
     Database(path).close()
@@ -190,12 +222,12 @@ def test_only_one_process_writes(tmp_path: Path) -> None:
 def test_nothing_committed_is_lost_by_a_kill(tmp_path: Path) -> None:
     client = StoreClient(tmp_path / "h.duckdb")
     acknowledged, codes = 0, []
-    for round_number in range(3):
+    for round_number in range(10):
         client.start()
         try:
             for step in range(1_000):
                 rows = stretches(2_000, acknowledged * 2_000 + 1)
-                if step == 2 + round_number:
+                if step == round_number % 4:
                     _kill_soon(client)
                 client.ask("write", **batch(rows))
                 acknowledged += 1
@@ -206,7 +238,7 @@ def test_nothing_committed_is_lost_by_a_kill(tmp_path: Path) -> None:
         kept = client.ask("state")["counts"]["flows"]
         assert kept in (acknowledged * 2_000, (acknowledged + 1) * 2_000)  # the last may be written and unanswered
         acknowledged = kept // 2_000
-    assert codes == ["gone"] * 3
+    assert codes == ["gone"] * 10
     assert client.ask("flows", q="flow_id:1", limit=1, count=True)["total"] == 1
     client.close()
 
@@ -215,7 +247,7 @@ def _kill_soon(client: StoreClient) -> None:
     pid = client.pid
     assert pid is not None
     if (child := os.fork()) == 0:
-        time.sleep(0.02)
+        time.sleep(random.uniform(0.0, 0.03))
         os.kill(pid, signal.SIGKILL)
         os._exit(0)
     else:
