@@ -141,10 +141,13 @@ class HttpDownload(ConversationDetector):
         assert request is not None
         agent, kind_of_body = request.user_agent or "", request.content_type or _field(fact.head, b"content-type")
         signs: list[str] = []
+        hidden = False  # it is passed off as something else, or nobody's name stands for it
         if not host or is_bare_address(host):
             signs.append("from a bare address")
+            hidden = not is_local(server)
         if kind != "script" and _FALSE_TYPES.match(kind_of_body):
             signs.append(f"under the type {kind_of_body[:40]}")
+            hidden = True
         if port not in (80, 8080, 3128, 8000):
             signs.append(f"from port {port}")
         if _SCRIPTED.search(agent) or not agent:
@@ -155,6 +158,7 @@ class HttpDownload(ConversationDetector):
             r"\.(?:jpg|jpeg|png|gif|txt|php|css|js|ico|bmp|html?|dat|mp3|asp|aspx|pdf)$", name
         ):
             signs.append(f"named {name[-40:]}")
+            hidden = True
         if kind == "script" and not signs:
             return
         java = kind in ("program", "Java program") and re.search(r"java/1\.|^java/", agent, re.IGNORECASE)
@@ -165,23 +169,25 @@ class HttpDownload(ConversationDetector):
             "script": "a script that loads programs",
             "document": "a document with macros",
         }[kind]
-        severity: Severity = "high"
+        limit = self.knob("signs")
+        severity: Severity = "high" if hidden or not is_local(server) else "low"
         if java and not trusted:
             rule, confidence = "malware_download", 0.85
-        elif len(signs) >= self.knob("signs") and not trusted:
+        elif len(signs) >= limit and not trusted:
             rule, confidence = "malware_download", 0.6 + 0.1 * len(signs)
-        elif signs and not trusted and not (is_local(server) and signs == ["from a bare address"]):
-            rule, severity, confidence = "malware_download", "medium", 0.5
+        elif hidden and not trusted:
+            rule, severity, confidence, limit = "malware_download", "medium", 0.5, 1
         elif kind in ("program", "Java program"):
             rule, severity, confidence = "program_download", "low", 0.9
         else:
             return
         why = " and ".join(signs) if signs else "by plain HTTP"
+        of_signs = "the limit is one sign of this kind" if limit == 1 else f"the limit is {limit:.0f} signs"
         self._tell(
             rule,
             severity,
             confidence,
-            f"{client} fetched {what} ({name[:60] or 'no name'}) from {host[:60] or server} {why}; the limit is {self.knob('signs'):.0f} signs.",
+            f"{client} fetched {what} ({name[:60] or 'no name'}) from {host[:60] or server} {why}; {of_signs}.",
             fact,
             server,
             client,

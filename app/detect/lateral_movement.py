@@ -56,6 +56,10 @@ class _Steps:
     flows: list[int] = field(default_factory=list)
 
 
+# Services that run under the account of a machine, whose password nobody can guess: a domain of old machines encrypts all their tickets with RC4
+_OF_MACHINES = re.compile(r"(?:krbtgt|host|cifs|ldap|gc|dns|rpcss|rpc|termsrv|wsman|restrictedkrbhost|dfsr-[^/]*|ntfrs-[^/]*|e3514235-[^/]*)(?:/|$)", re.IGNORECASE)  # fmt: skip
+
+
 class LateralMovement(ConversationDetector):
     """Adds up the steps between two hosts."""
 
@@ -272,10 +276,11 @@ class LateralMovement(ConversationDetector):
         named = re.search(
             r"serviceprincipalname=\*|admincount|4194304|ms-mcs-admpwd|msds-allowedto", hunting[0], re.IGNORECASE
         )
-        if steps.searches >= self.knob("searches") or named:
+        limit = 1 if named else self.knob("searches")
+        if steps.searches >= limit:
             self._tell(
                 "recon_ad",
-                f"{client} searched the directory {server} {steps.searches} times for lists of accounts ({hunting[0][:60]}); the limit is {self.knob('searches'):.0f}.",
+                f"{client} searched the directory {server} {steps.searches} times for lists of accounts ({hunting[0][:60]}); the limit is {limit:.0f}.",
                 fact,
                 steps,
                 client,
@@ -284,13 +289,13 @@ class LateralMovement(ConversationDetector):
                 "ldap",
                 severity="medium",
                 measured=steps.searches,
-                threshold=self.knob("searches"),
+                threshold=limit,
             )
 
     def _kerberos(self, fact: Action, client: str, server: str) -> None:
         details = fact.details
         weak = details.get("etype", "").startswith(("rc4", "des"))
-        if fact.name == "tgs_rep" and weak and not fact.subject.startswith("krbtgt") and not fact.subject.endswith("$"):
+        if fact.name == "tgs_rep" and weak and not _OF_MACHINES.match(fact.subject) and not fact.subject.endswith("$"):
             tickets = self._tickets[client]
             if len(tickets) < 64:
                 tickets[fact.subject] = fact.ts

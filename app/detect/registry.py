@@ -12,9 +12,8 @@ from app.detect.conversation_registry import CONVERSATION_DETECTORS
 from app.detect.detector import Detector
 from app.detect.dhcp import Dhcp
 from app.detect.distributed_scan import DistributedScan
-from app.detect.entropy_drop import EntropyDrop
 from app.detect.entropy_mismatch import EntropyMismatch
-from app.detect.entropy_spike import EntropySpike
+from app.detect.entropy_turn import EntropyTurn
 from app.detect.flood import Flood
 from app.detect.host_sweep import HostSweep
 from app.detect.icmp_flood import IcmpFlood
@@ -52,7 +51,6 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     Newcomers,
     CardholderData,
     *CONVERSATION_DETECTORS,
-    EntropySpike,
-    EntropyDrop,
+    EntropyTurn,
     EntropyMismatch,
 )

@@ -77,7 +77,7 @@ class TlsTrust(ConversationDetector):
         Rule(
             "suspicious_tls",
             "Suspicious TLS, as remote access trojans use it",
-            "medium",
+            "low",
             "Several things that are harmless alone came together: no server name, an unusual port, an old version, a certificate that nobody vouches for.",
             "Programs of devices (cameras, NAS, VPN) do without names and with certificates of their own; mostly to the same address for years.",
             "Find the program and the owner of the address. If nobody knows it, isolate the machine.",
@@ -109,6 +109,7 @@ class TlsTrust(ConversationDetector):
             "points",
             "no name 1, unusual port 1, self-signed 1, old version 1, remote address in place of a name 1, odd validity 1; ordinary devices reach 3.",
         ),
+        Knob("many", 6, "points", "medium from here: remote desktops, VPN servers and messengers of phones reach 5."),
         Knob("longest", 20, "years", "of validity: certificates that tools generate are valid for ever."),
     )
     facts = (TlsClientHello, TlsServerHello)
@@ -214,7 +215,7 @@ class TlsTrust(ConversationDetector):
             f"{client} speaks TLS with {server}:{port} with {', '.join(points)}: {len(points)} points, "
             f"the limit is {self.knob('score'):.0f}."
         )
-        severity: Severity = "medium" if unusual and len(points) >= self.knob("score") else "low"
+        severity: Severity = "medium" if unusual and len(points) >= self.knob("many") else "low"
         confidence = 0.5 + 0.08 * (len(points) - 3) if unusual else 0.35
         self._once("suspicious_tls", severity, confidence, reason, fact, client, server, len(points))
 

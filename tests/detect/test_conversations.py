@@ -225,8 +225,16 @@ def test_certificates_and_versions() -> None:
 
 
 def test_what_is_harmless_alone_adds_up() -> None:
-    odd = handshake(Scene(TlsTrust).flow(port=4041), None, "TLS 1.0", subject="CN=x", issuer="CN=x", self_signed=True)
+    odd = handshake(Scene(TlsTrust).flow(port=4041), None, "TLS 1.0", subject="CN=x", issuer="CN=x", self_signed=True, not_after=START + 30 * 365 * 86_400 * 10**9)  # fmt: skip
     assert ("suspicious_tls", "medium") in [(one.rule, one.severity) for one in odd.said]
+    vpn = handshake(
+        Scene(TlsTrust).flow(server="203.0.113.9", port=4287),
+        None,
+        subject="CN=vpn,O=Maker",
+        issuer="CN=vpn,O=Maker",
+        self_signed=True,
+    )
+    assert ("suspicious_tls", "low") in [(one.rule, one.severity) for one in vpn.said]
     camera = handshake(Scene(TlsTrust).flow(server="192.168.1.20", port=443), None, subject="CN=cam,O=Maker", issuer="CN=cam,O=Maker", self_signed=True)  # fmt: skip
     assert not [one for one in camera.said if one.severity != "low"]
 
