@@ -29,6 +29,7 @@ KERNELS: Final = (
     Entry("collect_flows", "app.flow.table_kernels", "collect", "flows"),
     Entry("choose_packets", "app.wire.selection_kernels", "choose_packets", "detectors"),
     Entry("first_payloads", "app.wire.first_payload_kernels", "first_payloads", "applications"),
+    Entry("write_plain_packets", "app.wire.plain_packet_kernels", "write_plain_packets", "applications"),
     Entry("add_active", "app.flow.roll_up_kernels", "add_active", "hosts and conversations"),
     Entry("add_ended", "app.flow.roll_up_kernels", "add_ended", "hosts and conversations"),
     Entry("restore_hosts", "app.flow.roll_up_kernels", "restore_hosts", "hosts and conversations"),
