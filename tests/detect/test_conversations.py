@@ -228,7 +228,7 @@ def test_what_is_harmless_alone_adds_up() -> None:
     odd = handshake(Scene(TlsTrust).flow(port=4041), None, "TLS 1.0", subject="CN=x", issuer="CN=x", self_signed=True, not_after=START + 30 * 365 * 86_400 * 10**9)  # fmt: skip
     assert ("suspicious_tls", "medium") in [(one.rule, one.severity) for one in odd.said]
     vpn = handshake(
-        Scene(TlsTrust).flow(server="203.0.113.9", port=4287),
+        Scene(TlsTrust).flow(server="45.33.32.156", port=4287),
         None,
         subject="CN=vpn,O=Maker",
         issuer="CN=vpn,O=Maker",
