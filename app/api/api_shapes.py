@@ -61,6 +61,7 @@ PARAMETERS: Final[dict[str, tuple[Schema, str]]] = {
     "what": ({"type": "string", "enum": list(DATASETS)}, "What to export."),
     "schema": ({"type": "string", "enum": list(SCHEMA_NAMES)}, "Whose names to use."),
     "flow": ({"type": "integer", "minimum": 1}, "Number of a flow."),
+    "alert": ({"type": "string"}, "Id of an alert: what belongs to it."),
     "format": ({"type": "string", "enum": ["pcap", "pcapng"]}, "Format of the capture file."),
     "metric": ({"type": "string"}, f"Metrics separated by commas: {', '.join(METRIC_NAMES)}."),
     "step": ({"type": "integer", "enum": sorted({0, 1, 10, *STEPS})}, "Seconds of one point; 0 or none: what fits."),
@@ -154,8 +155,9 @@ PROBLEM: Final[Schema] = {
 _PAGE: Final = ("limit", "offset", "cursor", "sort", "q")
 _TIMED: Final = ("from", "to", "history")
 _FACTS: Final = {"limit": {"maximum": 5_000}, "offset": {"maximum": 20_000}}
-_ROWS: Final = ("what", "q", "flow", "from", "to", "sort", "schema", "save", "history", "shareable")
+_ROWS: Final = ("what", "q", "flow", "alert", "from", "to", "sort", "schema", "save", "history", "shareable")
 _FILE: Final = (200, 201)
+_PACKETS: Final = ("q", "flow", "alert", "from", "to", "save", "shareable")
 
 
 def _list(name: str, **more: Any) -> Operation:
@@ -288,14 +290,14 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/api/export/json"): Operation(_ROWS, content=(*JSON, "application/zip"), statuses=_FILE),
     ("GET", "/api/export/ndjson"): Operation(_ROWS, content=("application/x-ndjson", "application/json", "application/zip"), statuses=_FILE),
     ("GET", "/api/export_anomalies"): Operation(
-        ("q", "from", "to", "sort", "save"), content=("text/csv", "application/json"), statuses=_FILE
+        ("q", "alert", "from", "to", "sort", "save"), content=("text/csv", "application/json"), statuses=_FILE
     ),
     ("GET", "/api/export/pcap"): Operation(
-        ("q", "flow", "format", "from", "to", "save"),
-        content=("application/vnd.tcpdump.pcap", "application/x-pcapng", "application/json"),
+        (*_PACKETS, "format"),
+        content=("application/vnd.tcpdump.pcap", "application/x-pcapng", "application/json", "application/zip"),
         statuses=_FILE,
     ),
     ("GET", "/api/export/pcapng"): Operation(
-        ("q", "flow", "from", "to", "save"), content=("application/x-pcapng", "application/json"), statuses=_FILE
+        _PACKETS, content=("application/x-pcapng", "application/json", "application/zip"), statuses=_FILE
     ),
 }  # fmt: skip

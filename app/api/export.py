@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO
+from json import dumps as json_text
+from typing import IO, Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from app.api.context import house, moment, only_arguments, switch, whole_number
 from app.api.limits import limit
 from app.concurrency import run_blocking
+from app.export.archive import zipped
 from app.services.export_sources import ExportRequest
 from app.services.exports import export, saved
 from app.services.packet_export import pcap_export
@@ -19,7 +21,8 @@ blueprint = Blueprint("export", __name__)
 
 PIECE = 256 * 1024
 TYPES = {"pcap": "application/vnd.tcpdump.pcap", "pcapng": "application/x-pcapng"}
-ROW_ARGUMENTS = ("what", "schema", "q", "flow", "from", "to", "sort", "save", "history", "shareable")
+ROW_ARGUMENTS = ("what", "schema", "q", "flow", "alert", "from", "to", "sort", "save", "history", "shareable")
+PACKET_ARGUMENTS = ("q", "flow", "alert", "from", "to", "save", "shareable")
 LAST_FLOW = (1 << 63) - 1
 
 
@@ -33,8 +36,8 @@ def csv() -> Response:
 
 @blueprint.get("/api/export_anomalies")
 def anomalies() -> Response:
-    """Alerts as CSV: `q`, `from`, `to`, `sort`, `save`."""
-    only_arguments("q", "from", "to", "sort", "save")
+    """Alerts as CSV: `q`, `alert`, `from`, `to`, `sort`, `save`."""
+    only_arguments("q", "alert", "from", "to", "sort", "save")
     return _file("alerts", "csv", "native")
 
 
@@ -52,15 +55,16 @@ def ndjson() -> Response:
 
 @blueprint.get("/api/export/pcap")
 def pcap() -> Response:
-    """Packets as pcap (or `format=pcapng`): `q`, `flow`, `from`, `to`, `save`. 404 with the reason where there are none."""
-    only_arguments("q", "flow", "format", "from", "to", "save")
+    """Packets as pcap (or `format=pcapng`): `q`, `flow`, `alert`, `from`, `to`, `save`; `shareable=1`: with pseudonyms and without payload, in an archive with
+    a manifest. 404 with the reason where there are none."""
+    only_arguments("format", *PACKET_ARGUMENTS)
     return _packets(request.args.get("format", "pcap"))
 
 
 @blueprint.get("/api/export/pcapng")
 def pcapng() -> Response:
     """Packets as pcapng, with interface names."""
-    only_arguments("q", "flow", "from", "to", "save")
+    only_arguments(*PACKET_ARGUMENTS)
     return _packets("pcapng")
 
 
@@ -70,12 +74,12 @@ def _rows(form: str) -> Response:
 
 
 def _file(what: str, form: str, schema: str) -> Response:
+    save, past = switch("save"), switch("history")
     wanted = ExportRequest(
-        request.args.get("q", ""), _flow(), moment("from"), moment("to"), request.args.get("sort", "")
+        request.args.get("q", ""), _flow(), _alert(past), moment("from"), moment("to"), request.args.get("sort", "")
     )
-    save = switch("save")
     limit("export")
-    made = export(house(), what, form, schema, wanted, switch("history"), switch("shareable"))
+    made = export(house(), what, form, schema, wanted, past, switch("shareable"))
     if save:
         return _saved(made.file_name, made.pieces)
     response = Response(made.pieces, content_type=made.content_type)
@@ -87,15 +91,31 @@ def _packets(kind: str) -> Response:
     if kind not in TYPES:
         raise BadRequest(f"{kind[:40]!r} is no format", "format", list(TYPES))
     flow, first, last, save = _flow(), moment("from"), moment("to"), switch("save")
+    alert, shareable = _alert(past=False), switch("shareable")
     limit("export")
-    file, size = pcap_export(house(), kind, request.args.get("q", ""), flow, first, last)
+    file, size, manifest = pcap_export(house(), kind, request.args.get("q", ""), flow, first, last, alert, shareable)
     name = f"netglass-packets.{kind}"
+    if shareable:
+        return _archive(name, file, manifest, save)
     if save:
         return _saved(name, _pieces(file))
     response = Response(_pieces(file), content_type=TYPES[kind])
     response.headers["Content-Length"] = str(size)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.call_on_close(file.close)  # where the client left before the first piece
+    return response
+
+
+def _archive(name: str, file: IO[bytes], manifest: dict[str, Any], save: bool) -> Response:
+    """The file and what was changed in it."""
+    said = json_text({"file": name, **manifest}, indent=2).encode()
+    pieces = zipped(name, _pieces(file), "manifest.json", lambda: said)
+    archive = f"{name.replace('.', '-')}-shareable.zip"
+    if save:
+        return _saved(archive, pieces)
+    response = Response(pieces, content_type="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{archive}"'
+    response.call_on_close(file.close)
     return response
 
 
@@ -107,6 +127,18 @@ def _saved(name: str, pieces: Iterator[bytes]) -> Response:
 
 def _flow() -> int | None:
     return whole_number("flow", 0, 1, LAST_FLOW) or None
+
+
+def _alert(past: bool) -> dict[str, Any] | None:
+    """The alert that is asked for. `NotThere` where there is none of that id."""
+    wanted = request.args.get("alert")
+    if not wanted:
+        return None
+    if past:
+        raise BadRequest(
+            "alerts of the history have no flows that could be chosen by them", "alert", ["without history=1"]
+        )
+    return house().alerts.book.get(wanted)
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -70,6 +70,7 @@ COMMANDS: Final[Mapping[str, Shape]] = {
         "flow_id?": (int, _NULL),
         "limit_bytes?": (int, _NULL),
         "comments?": (list, _NULL),
+        "shareable?": (bool, _NULL),
     },
     "quit": {"id": (int,)},
 }

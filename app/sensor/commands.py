@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from app.dissect.client import Dissector
 from app.export.pcap import export_parts
+from app.export.shareable_frames import ShareableFrames
 from app.link.messages import COMMANDS, Message, check
 from app.model.errors import CommandError, ProtocolError
 from app.sensor.capture_control import CaptureControl
@@ -36,7 +37,7 @@ class Commands:
         self._dissector = dissector
         self._unmasked = unmasked  # exports may hold card numbers
         self._reply = reply
-        self._streams: deque[tuple[int, Iterator[bytes]]] = deque()
+        self._streams: deque[tuple[int, Iterator[bytes], ShareableFrames | None]] = deque()
         self.quit = False
         self._commands: Mapping[str, Callable[[Message], dict[str, Any]]] = {
             "start": self._start,
@@ -142,30 +143,35 @@ class Commands:
             raise ProtocolError("export.flow_id is not the number of a flow")
         limit = message.get("limit_bytes") or 1 << 40
         names = [one["name"] for one in self._control.state()["interfaces"]]
+        frames: Iterator[Any] = self._store.iter_frames(query, flow_id, limit, now, hide=not self._unmasked)
+        share = ShareableFrames() if message.get("shareable") else None
+        if share is not None:
+            frames, names = share.frames(frames), [f"interface {number}" for number in range(len(names))]
         parts = export_parts(
-            self._store.iter_frames(query, flow_id, limit, now, hide=not self._unmasked),
+            frames,
             message.get("format") or "pcap",
             names,
             self._store.link_types(query, flow_id, now),
             self._unmasked,
-            comments=_comments(message.get("comments") or []),
+            comments={} if share is not None else _comments(message.get("comments") or []),
         )
-        self._streams.append((message["id"], parts))
+        self._streams.append((message["id"], parts, share))
 
     def pump(self, has_room: Callable[[], bool]) -> None:
         """Send further parts of the streams, in turn, while the link has room."""
         while self._streams and has_room():
-            number, parts = self._streams.popleft()
+            number, parts, share = self._streams.popleft()
             try:
                 part = next(parts, None)
             except CommandError as error:
                 self._refuse({"id": number}, error.code, error.message)
                 continue
             if part is None:
-                self._reply({"type": "reply", "id": number, "ok": True, "result": {"data": b""}, "more": False})
+                last = {"data": b"", **({"manifest": share.manifest()} if share is not None else {})}
+                self._reply({"type": "reply", "id": number, "ok": True, "result": last, "more": False})
                 continue
             self._reply({"type": "reply", "id": number, "ok": True, "result": {"data": part}, "more": True})
-            self._streams.append((number, parts))
+            self._streams.append((number, parts, share))
 
     @property
     def streaming(self) -> bool:

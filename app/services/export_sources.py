@@ -6,7 +6,7 @@ a real thread, so a file of any size needs the memory of one part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,9 +50,18 @@ class ExportRequest:
 
     q: str = ""
     flow_id: int | None = None
+    alert: Mapping[str, Any] | None = None  # only its flows; of alerts, only itself
     first_ns: int | None = None
     last_ns: int | None = None
     sort: str = ""
+
+    @property
+    def flow_ids(self) -> frozenset[int] | None:
+        """Flows that are asked for; None: all of them."""
+        named = None if self.alert is None else frozenset(self.alert["flow_ids"])
+        if self.flow_id is None:
+            return named
+        return frozenset({self.flow_id}) if named is None else named & {self.flow_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +143,8 @@ def _rows(
     chosen = select(view, request, names, now_ns).indices
     flows = view.flows
     inside = np.ones(len(chosen), np.bool_)
-    if wanted.flow_id is not None:
-        inside &= flows["flow_id"][chosen] == np.uint64(wanted.flow_id)
+    if wanted.flow_ids is not None:
+        inside &= np.isin(flows["flow_id"][chosen], np.array(sorted(wanted.flow_ids), np.uint64))
     if wanted.first_ns is not None:
         inside &= flows["end"][chosen] >= wanted.first_ns
     if wanted.last_ns is not None:
@@ -159,7 +168,8 @@ def _live_facts(kind: str) -> Callable[[House, ExportRequest, bool], Iterator[Do
 
 def _facts(facts: list[Fact], request: FactRequest, wanted: ExportRequest, now_ns: int) -> Iterator[Documents]:
     first, last = wanted.first_ns or 0, ALL if wanted.last_ns is None else wanted.last_ns
-    kept = [fact for fact in facts if first <= fact.ns <= last and wanted.flow_id in (None, fact.get("flow_id"))]
+    ids = wanted.flow_ids
+    kept = [fact for fact in facts if first <= fact.ns <= last and (ids is None or fact.get("flow_id") in ids)]
     documents = fact_page(kept, request, now_ns).documents
     for at in range(0, len(documents), PART_ROWS):
         yield documents[at : at + PART_ROWS]
@@ -192,11 +202,14 @@ def _live_alerts(house: House, wanted: ExportRequest, foreign: bool) -> Iterator
     query = parse_fact_query("alerts", wanted.q)
     text = timed(query, "time", "time", wanted.first_ns, wanted.last_ns)
     request = FactRequest("alerts", ALL, sort=parse_fact_sort("alerts", wanted.sort), q=text)
-    return _alerts(house.alerts.book.inputs(), request, wanted.flow_id)
+    return _alerts(house.alerts.book.inputs(), request, wanted)
 
 
-def _alerts(inputs: AlertInputs, request: FactRequest, flow_id: int | None) -> Iterator[Documents]:
-    documents = alert_page(inputs, request, with_muted=False).page.documents
+def _alerts(inputs: AlertInputs, request: FactRequest, wanted: ExportRequest) -> Iterator[Documents]:
+    alert, flow_id = wanted.alert, wanted.flow_id
+    documents = alert_page(inputs, request, with_muted=alert is not None).page.documents
+    if alert is not None:
+        documents = [one for one in documents if one["id"] == alert["id"]]
     if flow_id is not None:
         documents = [one for one in documents if flow_id in one["flow_ids"]]
     for at in range(0, len(documents), PART_ROWS):

@@ -127,6 +127,8 @@ def why_empty(house: House, what: str, wanted: ExportRequest) -> str:
         return "There is nothing to export: no packet has been captured yet."
     if wanted.flow_id is not None:
         return f"There are no {what} of flow {wanted.flow_id}: it was never seen, or is no longer held."
+    if wanted.alert is not None:
+        return f"There are no {what} of alert {wanted.alert['id']} that are still held and match."
     if wanted.q or wanted.first_ns is not None or wanted.last_ns is not None:
         return f"None of the {what} that are held matches the query and the time asked for."
     return f"There is nothing to export: no {what} are held."

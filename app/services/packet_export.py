@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -28,13 +28,29 @@ PART_FLOWS: Final = 5_000
 COMMENTED: Final = ("flow_id", "community_id", "app_name", "pid")
 EMPTY_BYTES: Final = {"pcap": 24}  # a file header and nothing more
 
+
+class PacketFile(NamedTuple):
+    """`manifest`: what was changed in a file that can be shared."""
+
+    file: IO[bytes]
+    size: int
+    manifest: dict[str, Any]
+
+
 _running = threading.BoundedSemaphore(AT_ONCE)
 
 
 def pcap_export(
-    house: House, kind: str, q: str, flow_id: int | None, first_ns: int | None = None, last_ns: int | None = None
-) -> tuple[IO[bytes], int]:
-    """A file positioned at its start, and its size. `NotThere` says why there is nothing; `Unavailable` when the sensor is gone or
+    house: House,
+    kind: str,
+    q: str,
+    flow_id: int | None,
+    first_ns: int | None = None,
+    last_ns: int | None = None,
+    alert: dict[str, Any] | None = None,
+    shareable: bool = False,
+) -> PacketFile:
+    """A file positioned at its start, and its size; `alert`: of its flows alone, or of its evidence where it names no flow; `shareable`: with pseudonyms and without payload. `NotThere` says why there is nothing; `Unavailable` when the sensor is gone or
     too many exports run."""
     try:
         query = parse(q, packet_fields(tuple(house.interface_names())))
@@ -43,28 +59,49 @@ def pcap_export(
     if not _running.acquire(blocking=False):
         raise Unavailable(f"{AT_ONCE} exports are being made already; try again in a moment.", "busy")
     try:
-        return _spooled(house, kind, timed(Query(query.condition), "time", "time", first_ns, last_ns), flow_id)
+        text = timed(Query(query.condition), "time", "time", first_ns, last_ns)
+        text = text if alert is None else f"({text}) {_of_alert(alert)}" if text else _of_alert(alert)
+        return _spooled(house, kind, text, flow_id, shareable)
     finally:
         _running.release()
 
 
-def _spooled(house: House, kind: str, q: str, flow_id: int | None) -> tuple[IO[bytes], int]:
+def _of_alert(alert: dict[str, Any]) -> str:
+    """A query for what an alert is about: the flows that it names, else the packets that speak for it."""
+    flows = [str(number) for number in alert.get("flow_ids") or []]
+    packets = [str(one["packet"]) for one in alert.get("evidence_packets") or [] if one.get("packet")]
+    if not flows and not packets:
+        raise NotThere(f"Alert {alert['id']} names neither connections nor packets.")
+    return f"flow_id:{','.join(flows)}" if flows else f"id:{','.join(packets)}"
+
+
+def _spooled(house: House, kind: str, q: str, flow_id: int | None, shareable: bool) -> PacketFile:
     house.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = tempfile.TemporaryFile(dir=house.settings.data_dir)  # noqa: SIM115 - the response closes it
     size = 0
     try:
-        comments = run_blocking(flow_comments, house.mirror.flow_view(), flow_id) if kind == "pcapng" else None
+        told = kind == "pcapng" and not shareable
+        comments = run_blocking(flow_comments, house.mirror.flow_view(), flow_id) if told else None
+        manifest: dict[str, Any] = {}
         parts = house.link.stream(
-            "export", PART_SECONDS, format=kind, q=q, flow_id=flow_id, limit_bytes=LIMIT_BYTES, comments=comments
+            "export",
+            PART_SECONDS,
+            format=kind,
+            q=q,
+            flow_id=flow_id,
+            limit_bytes=LIMIT_BYTES,
+            comments=comments,
+            shareable=shareable,
         )
         for part in parts:
             data = part.get("data", b"")
+            manifest = part.get("manifest") or manifest
             size += len(data)
             run_blocking(file.write, data)
         if size <= EMPTY_BYTES.get(kind, 0) or _only_headers(file, kind, size):
             raise NotThere(why_empty(house, q, flow_id))
         file.seek(0)
-        return file, size
+        return PacketFile(file, size, manifest)
     except CommandError as error:
         file.close()
         if error.code in GONE_CODES:
