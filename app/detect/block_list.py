@@ -1,7 +1,7 @@
 """Addresses and domains that the user does not want to see contacted: lists in plain text, CSV and hosts format, compiled for look-ups.
 
 Plain: one address, network or domain a line. Hosts: an address of nowhere (0.0.0.0, 127.0.0.1, ::1) and the domain. CSV: the first field of a line that
-is an address, a network, a domain or a web address counts. `#` and `;` begin comments. What is none of these is counted, not guessed.
+is an address, a network, a domain or a web address counts. `#` and `;` begin comments. A comment `# category: tor` (or vpn, proxy, block) says what the following lines are. What is none of these is counted, not guessed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ _DOMAIN: Final = re.compile(
     r"(?:\*\.|\.|\|\|)?((?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9])\^?\Z"
 )
 _WEB: Final = re.compile(r"(?:https?|ftp|hxxps?)://([^/:?#\s]{1,255}|\[[0-9a-f:.]{2,45}\])")
+BLOCK: Final = "block"
+CATEGORIES: Final = (BLOCK, "tor", "vpn", "proxy")
+_CATEGORY: Final = re.compile(r"\s{0,8}[#;!]\s{0,8}category\s{0,4}[:=]\s{0,4}([A-Za-z]{1,20})\s{0,80}\Z", re.IGNORECASE)
 _NOWHERE: Final = frozenset(("0.0.0.0", "127.0.0.1", "::1", "::", "0", "255.255.255.255", "fe80::1%lo0"))
 _OWN: Final = frozenset(
     ("localhost", "localhost.localdomain", "broadcasthost", "local", "ip6-localhost", "ip6-loopback")
@@ -35,6 +38,7 @@ class BlockList:
 
     domains: dict[str, int] = field(default_factory=dict)  # → number of the list
     lists: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)  # of each list
     refused: int = 0  # lines that say nothing readable
     left_out: int = 0  # entries beyond MOST_ENTRIES
     _v4: list[tuple[int, int, int]] = field(default_factory=list)
@@ -47,9 +51,12 @@ class BlockList:
 
     def read(self, name: str, lines: Iterable[str]) -> None:
         """One list. Call `compile` after the last."""
-        number = len(self.lists)
-        self.lists.append(name)
+        number = self._begin(name, BLOCK)
         for line in lines:
+            said = _CATEGORY.match(line)
+            if said is not None:
+                number = self._begin(name, said[1].lower())
+                continue
             entry = entry_of(line)
             if entry is None:
                 self.refused += bool(line.strip()) and line.strip()[0] not in "#;!"
@@ -62,6 +69,12 @@ class BlockList:
             else:
                 self._v6.append((int(entry.network_address), int(entry.broadcast_address), number))
 
+    def _begin(self, name: str, category: str) -> int:
+        """The number of a list (or of a part of one) of that category."""
+        self.lists.append(name)
+        self.categories.append(category if category in CATEGORIES else BLOCK)
+        return len(self.lists) - 1
+
     def compile(self) -> BlockList:
         """Sort, so that look-ups are fast; networks inside others go."""
         self._v4, self._v6 = _merged(self._v4), _merged(self._v6)
@@ -69,18 +82,18 @@ class BlockList:
         self._v4_ends = np.array([end for _, end, _ in self._v4], np.uint64)
         return self
 
-    def domain(self, name: str) -> tuple[str, str] | None:
-        """(entry, list) that a name falls under: itself or a parent."""
+    def domain(self, name: str) -> tuple[str, str, str] | None:
+        """(entry, list, category) that a name falls under: itself or a parent."""
         labels = name.lower().rstrip(".").split(".")
         for start in range(len(labels) - 1):
             entry = ".".join(labels[start:])
             number = self.domains.get(entry)
             if number is not None:
-                return entry, self.lists[number]
+                return entry, self.lists[number], self.categories[number]
         return None
 
-    def address(self, address: str) -> str | None:
-        """The list that an address is on."""
+    def address(self, address: str) -> tuple[str, str] | None:
+        """(list, category) that an address is on."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -88,7 +101,8 @@ class BlockList:
         ranges = self._v4 if parsed.version == 4 else self._v6
         place = bisect_right(ranges, (int(parsed), 1 << 128, 0)) - 1
         if place >= 0 and ranges[place][0] <= int(parsed) <= ranges[place][1]:
-            return self.lists[ranges[place][2]]
+            number = ranges[place][2]
+            return self.lists[number], self.categories[number]
         return None
 
     def v4_rows(self, addresses: NDArray[np.uint64]) -> NDArray[np.bool_]:

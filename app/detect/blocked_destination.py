@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from app.detect.batch import Batch
+from app.detect.block_list import BLOCK
 from app.detect.conversation import ConversationDetector
 from app.detect.networks import text
 from app.detect.rule import Rule
 from app.dpi.facts import DnsTransaction, Fact, HttpTransaction, TlsClientHello
 
 _CAPACITY = 8192
+_OF = {"tor": "list of Tor's relays", "vpn": "list of VPNs", "proxy": "list of proxies"}
 
 
 class BlockedDestination(ConversationDetector):
@@ -36,6 +38,15 @@ class BlockedDestination(ConversationDetector):
             "Find the program that asked for the name.",
             "T1071",
         ),
+        Rule(
+            "anonymous_network",
+            "Contact with Tor, a VPN or a proxy, as your list says",
+            "low",
+            "A connection to or from an address, or a question for a name, that one of your lists names as belonging to an anonymising network.",
+            "VPNs and the Tor Browser that somebody uses on purpose. Relays change their addresses: lists of last week are wrong.",
+            "Ask whether it is wanted. From outside, look at what was asked of your host.",
+            "T1090.003",
+        ),
     )
     selections = ("first",)
     facts = (DnsTransaction, TlsClientHello, HttpTransaction)
@@ -59,30 +70,33 @@ class BlockedDestination(ConversationDetector):
             row = batch.row(index)
             source, target = text(int(row["src_hi"]), int(row["src_lo"])), text(int(row["dst_hi"]), int(row["dst_lo"]))
             for address, other, out in ((target, source, True), (source, target, False)):
-                name = lists.address(address)
-                if name is not None:
-                    self._address(batch, index, int(row["ts"]), address, other, out, name)
+                found = lists.address(address)
+                if found is not None:
+                    self._address(batch, index, int(row["ts"]), address, other, out, *found)
 
-    def _address(self, batch: Batch, index: int, ts: int, address: str, other: str, out: bool, name: str) -> None:
+    def _address(
+        self, batch: Batch, index: int, ts: int, address: str, other: str, out: bool, name: str, category: str
+    ) -> None:
         count = self._count((address, other))
         if count & (count - 1):
             return
         how = f"{other} opened a connection to {address}" if out else f"{address} sent to {other}"
+        blocked = category == BLOCK
         self.alert(
-            "blocked_address",
-            f"{how}, which is on the block list {name}.",
+            "blocked_address" if blocked else "anonymous_network",
+            f"{how}, which is on the {'block list' if blocked else _OF[category]} {name}.",
             ts,
             other if out else address,
             address if out else other,
             confidence=0.8,
-            severity="high" if out else "medium",
+            severity=("high" if out else "medium") if blocked else "low",
             fold=(address, other),
             measured=count,
             threshold=0,
             unit="connections",
             flow_ids=(batch.flow_id(index),),
             evidence=batch.evidence(index),
-            details={"list": name},
+            details={"list": name, "category": category},
         )
 
     def on_fact(self, fact: Fact) -> None:
@@ -103,9 +117,10 @@ class BlockedDestination(ConversationDetector):
         count = self._count((found[0], client))
         if count & (count - 1):
             return
+        blocked = found[2] == BLOCK
         self.alert(
-            "blocked_domain",
-            f"{client} {what} {name[:100]}, which is on the block list {found[1]} ({found[0]}).",
+            "blocked_domain" if blocked else "anonymous_network",
+            f"{client} {what} {name[:100]}, which is on the {'block list' if blocked else _OF[found[2]]} {found[1]} ({found[0]}).",
             fact.ts,
             client,
             found[0],
@@ -115,7 +130,7 @@ class BlockedDestination(ConversationDetector):
             threshold=0,
             unit="contacts",
             flow_ids=(fact.flow_id,),
-            details={"list": found[1], "server": server},
+            details={"list": found[1], "category": found[2], "server": server},
         )
 
     def _count(self, key: tuple[str, str]) -> int:

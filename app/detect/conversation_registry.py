@@ -11,6 +11,7 @@ from app.detect.cleartext_credentials import CleartextCredentials
 from app.detect.data_theft import DataTheft
 from app.detect.detector import Detector
 from app.detect.dga import GeneratedDomains
+from app.detect.dns_servers import DnsServers
 from app.detect.dns_spoof import DnsSpoof
 from app.detect.dns_tunnel import DnsTunnel
 from app.detect.doubtful_names import DoubtfulNames
@@ -26,12 +27,14 @@ from app.detect.telephone_abuse import TelephoneAbuse
 from app.detect.tls_trust import TlsTrust
 from app.detect.udp_worm import UdpWorm
 from app.detect.user_agents import UserAgents
+from app.detect.vpn_signs import VpnSigns
 from app.detect.web_attack import WebAttack
 
 CONVERSATION_DETECTORS: Final[tuple[type[Detector], ...]] = (
     DnsTunnel,
     GeneratedDomains,
     DnsSpoof,
+    DnsServers,
     BruteForce,
     SessionGuessing,
     FormGuessing,
@@ -49,6 +52,7 @@ CONVERSATION_DETECTORS: Final[tuple[type[Detector], ...]] = (
     ProtocolTunnel,
     DataTheft,
     BlockedDestination,
+    VpnSigns,
     DoubtfulNames,
     UdpWorm,
 )

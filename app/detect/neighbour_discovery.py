@@ -16,6 +16,7 @@ SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 ROUTER_ADVERTISEMENT, SOLICITATION, ADVERTISEMENT = 134, 135, 136
 SOURCE_MAC, PREFIX, RDNSS = 1, 3, 25
+RA_OPTIONS: Final = 12  # bytes between an advertisement's checksum and its options
 MOST_A_SECOND: Final = 1000  # messages that are read
 OVERRIDE: Final = 0x20
 
@@ -66,6 +67,21 @@ def nd_options(data: bytes) -> dict[int, bytes]:
         found.setdefault(data[at], data[at + 2 : at + length])
         at += length
     return found
+
+
+def after_checksum(batch: Batch, index: int) -> bytes:
+    """An ICMPv6 message after type, code and checksum: the decoder's payload starts after the ICMP header of 8 bytes or of 4."""
+    header = batch.ip_header(index)
+    if len(header) < 48 or header[0] >> 4 != 6:
+        return b""
+    at, kind = 40, header[6]
+    for _ in range(4):
+        if kind == 58:
+            return header[at + 4 :]
+        if kind not in (0, 43, 60) or at + 2 > len(header):
+            return b""
+        kind, at = header[at], at + 8 * (header[at + 1] + 1)
+    return b""
 
 
 class NeighbourDiscovery(Detector):
@@ -130,7 +146,7 @@ class NeighbourDiscovery(Detector):
         chosen = chosen[(kinds >= ROUTER_ADVERTISEMENT) & (kinds <= ADVERTISEMENT)]
         for index in self.ration("nd", batch, chosen, MOST_A_SECOND).tolist():
             row = batch.row(index)
-            body, kind, ts = self._body(batch, index), int(row["src_port"]), int(row["ts"])
+            body, kind, ts = after_checksum(batch, index), int(row["src_port"]), int(row["ts"])
             if kind == ROUTER_ADVERTISEMENT and len(body) >= 12:
                 self._router(batch, index, (int(row["src_hi"]), int(row["src_lo"])), body, ts)
             elif kind == SOLICITATION and len(body) >= 20:
@@ -138,28 +154,13 @@ class NeighbourDiscovery(Detector):
             elif kind == ADVERTISEMENT and len(body) >= 20:
                 self._advertisement(batch, index, body, ts)
 
-    @staticmethod
-    def _body(batch: Batch, index: int) -> bytes:
-        """After type, code and checksum: the decoder's payload starts after the ICMP header of 8 bytes or of 4."""
-        header = batch.ip_header(index)
-        if len(header) < 48 or header[0] >> 4 != 6:
-            return b""
-        at, kind = 40, header[6]
-        for _ in range(4):
-            if kind == 58:
-                return header[at + 4 :]
-            if kind not in (0, 43, 60) or at + 2 > len(header):
-                return b""
-            kind, at = header[at], at + 8 * (header[at + 1] + 1)
-        return b""
-
     # -- routers ------------------------------------------------------------------------------------------------------
 
     def _router(self, batch: Batch, index: int, source: tuple[int, int], body: bytes, ts: int) -> None:
         macs = batch.macs(index)
         mac = macs[0] if macs else b""
         lifetime = int.from_bytes(body[2:4], "big")
-        found = nd_options(body[12:])
+        found = nd_options(body[RA_OPTIONS:])
         evidence = batch.evidence(index)[0]
         if source not in self._routers:
             self._count_new(source, evidence, ts)

@@ -61,13 +61,14 @@ class Newcomers(Detector):
         Knob("learning_min", 30, "min", "Devices of a home or office speak at least every few minutes; after half an hour nearly all have been heard."),
         Knob("macs", 500, "addresses", "New ones within ten seconds."),
     )  # fmt: skip
-    selections = ("arp", "all")
+    selections = ("arp", "icmpv6", "all")
     wants_flows = True
 
     def begin(self) -> None:
         self._sampled = 0
         self._learning = int(self.knob("learning_min")) * 60 * SECOND
-        self._devices: BoundedMap[bytes, bool] = self.bounded(8192)
+        # what came back is known; a flood of made-up ones does not push it out
+        self._devices: BoundedMap[bytes, list[int]] = self.bounded(8192, lambda: [0], lambda seen: seen[0] > 1)
         self._services: BoundedMap[Any, bool] = self.bounded(16_384)
         self._macs = DistinctCounter(1024)
         self._since = self._told = 0
@@ -77,18 +78,25 @@ class Newcomers(Detector):
         for index in self.ration("arp", batch, batch.select("arp"), 500).tolist():
             packet = batch.arp(index)
             if len(packet) >= 28 and not packet[8] & 1 and any(packet[14:18]):
-                self._device(batch, index, packet[8:14], int.from_bytes(packet[14:18], "big"))
+                self._device(batch, index, packet[8:14], networks.v4(int.from_bytes(packet[14:18], "big")))
+        neighbours = batch.select("icmpv6")
+        kinds = batch.column("src_port", neighbours)
+        neighbours = neighbours[(kinds >= 133) & (kinds <= 136)]  # neighbour discovery (RFC 4861)
+        for index in self.ration("nd", batch, neighbours, 500).tolist():
+            macs, row = batch.macs(index), batch.row(index)
+            own = (int(row["src_hi"]), int(row["src_lo"]))
+            if macs is not None and not macs[0][0] & 1 and any(own):
+                self._device(batch, index, macs[0], own)
         if batch.now_ns - self._sampled >= SAMPLE_NS or batch.now_ns < self._sampled:
             self._sampled = batch.now_ns
             self._count(batch)
 
-    def _device(self, batch: Batch, index: int, mac: bytes, address: int) -> None:
-        if mac in self._devices:
+    def _device(self, batch: Batch, index: int, mac: bytes, address: tuple[int, int]) -> None:
+        seen = self._devices[mac]
+        seen[0] += 1
+        if seen[0] > 1 or self.context.running_ns < self._learning or self._told:
             return
-        self._devices[mac] = True
-        if self.context.running_ns < self._learning or self._told:
-            return
-        source = networks.text(*networks.v4(address))
+        source = networks.text(*address)
         minutes = self.context.running_ns / SECOND / 60
         self.alert(
             "new_device",

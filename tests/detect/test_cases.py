@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench import cases_names
 from bench.cases import Case, alerts_of, all_cases, judge
 
 
@@ -11,3 +12,9 @@ from bench.cases import Case, alerts_of, all_cases, judge
 def test_what_is_said_of_a_generated_case(made: Case) -> None:
     problem = judge(made, alerts_of(made))
     assert problem is None, problem
+
+
+def test_names_in_order_are_not_even_hinted_at() -> None:
+    for made in cases_names.CASES:
+        if not made.rules:
+            assert not cases_names.QUIET & {alert.detection.rule for alert in alerts_of(made)}, made.name

@@ -363,11 +363,18 @@ def test_lines_of_block_lists(line: str, entry: str) -> None:
 
 def test_contacts_with_block_listed_names() -> None:
     lists = BlockList()
-    lists.read("mine.txt", ["evil.example", "203.0.113.0/24", "nonsense here"])
-    assert (len(lists.compile()), lists.refused) == (2, 1)
-    assert lists.address("203.0.113.77") == "mine.txt"
+    lists.read(
+        "mine.txt",
+        ["evil.example", "203.0.113.0/24", "nonsense here", "# category: tor", "relay.example", "198.51.100.9"],
+    )
+    assert (len(lists.compile()), lists.refused) == (4, 1)
+    assert lists.address("203.0.113.77") == ("mine.txt", "block")
+    assert lists.address("198.51.100.9") == ("mine.txt", "tor")
     assert lists.address("203.0.114.1") is None
     scene = Scene(BlockedDestination)
     scene.context.block_list = lists
     assert scene.tell(query("www.evil.example"), query("notevil.example")).rules == ["blocked_domain"]
     assert scene.said[0].target == "evil.example"
+    assert scene.tell(query("relay.example")).rules[1:] == ["anonymous_network"]
+    assert (scene.said[1].severity, scene.said[1].details["category"]) == ("low", "tor")
+    assert "list of Tor's relays mine.txt" in scene.said[1].reason
