@@ -16,6 +16,7 @@ from typing import Final
 _MAPPED_FROM: Final = 1 << 20  # bytes: rarer than once a block of packets, so that mapping costs nothing that shows
 _KEPT_ON_TOP: Final = 1 << 20  # free bytes at the heap's end that are not given back
 _ARENAS: Final = 2
+GIVE_BACK_SECONDS: Final = 10.0  # how often a process that lives long calls `give_back`
 
 # For `env=` of our child processes.
 FRUGAL: Final = {
@@ -49,6 +50,13 @@ def be_frugal(environment: MutableMapping[str, str]) -> None:
     for name, parameter in _PARAMETERS.items():
         if environment[name].isdecimal():
             set_option(ctypes.c_int(parameter), ctypes.c_int(min(int(environment[name]), (1 << 31) - 1)))
+
+
+def give_back() -> None:
+    """Give back the pages of the heap that hold nothing: what was freed in its middle stays otherwise. Some milliseconds; other threads of Python go on."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(ctypes.c_size_t(_KEPT_ON_TOP))
 
 
 def let_go_of_file(name: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import time
 from typing import TYPE_CHECKING, Final
 
+from app.allocation import GIVE_BACK_SECONDS, give_back
 from app.api.context import EXTENSION
 from app.concurrency import serve_wsgi, spawn
 from app.live.wiring import EMITTER
@@ -27,6 +29,13 @@ def start_background(app: Flask) -> None:
     house: House = app.extensions[EXTENSION]
     house.start()
     spawn(app.extensions[EMITTER].run, name="emitter")
+    spawn(_give_back_memory, name="memory")
+
+
+def _give_back_memory() -> None:
+    while True:
+        time.sleep(GIVE_BACK_SECONDS)
+        give_back()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,8 +1,11 @@
 """What keeps processes small: settings of the C library, pages of files that are given back, the system's resolver in threads."""
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from app.allocation import FRUGAL, unchanged
 from app.broker.isolated import environment
@@ -74,3 +77,23 @@ def test_the_packet_stores_memory_includes_its_index() -> None:
     used = sum(ring.data.nbytes + ring.index.nbytes for ring in store._rings)
     assert 0.99 * memory < used <= memory
     assert room_for_frames(1 << 20) == SMALLEST_CAPACITY
+
+
+def test_the_web_process_starts_without_what_few_need() -> None:
+    assert (
+        run(
+            "import sys\nfrom app import create_app, server\nfrom app.services.flow_mirror import FlowMirror\nFlowMirror()\n"
+            "print([name for name in ('cryptography', 'duckdb', 'numba', 'numpy.random', 'scapy') if name in sys.modules])"
+        )
+        == "[]"
+    )
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library keeps what was freed")
+def test_what_was_freed_in_the_middle_of_the_heap_is_given_back() -> None:
+    before, after = run(
+        "from app.allocation import give_back\nfrom app.host.memory import resident_bytes\n"
+        "kept = [bytes(700) for _ in range(100_000)]\nkept = kept[::64]\n"
+        "before = resident_bytes()\ngive_back()\nprint(before, resident_bytes())"
+    ).split()
+    assert int(before) - int(after) > 40 << 20

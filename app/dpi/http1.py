@@ -8,7 +8,6 @@ After CONNECT or an upgrade the inspector is DONE: `flow.notes` then holds "tunn
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from app.dpi.http_facts import HttpTeller
 from app.dpi.inspector import FlowContext, Inspector
 from app.dpi.printable import printable
 from app.dpi.signatures import TCP, begins, exactly, pattern
+from app.stats.bounded import Last
 
 _PENDING: Final = 256  # requests that wait for their responses
 _ORPHANS: Final = 64  # responses that wait for a request that a hole held up
@@ -62,8 +62,8 @@ class Http1Inspector:
     def __init__(self, flow: FlowContext) -> None:
         self._flow = flow
         self._streams = (Http1Stream(partial(self._head, 0)), Http1Stream(partial(self._head, 1)))
-        self._pending: deque[_Request] = deque()
-        self._orphans: deque[tuple[Head, int]] = deque(maxlen=_ORPHANS)
+        self._pending: list[_Request] = []  # lists: a deque takes 700 bytes before it holds anything
+        self._orphans: Last[tuple[Head, int]] = Last(_ORPHANS)
         self._contents = (MessageContent(flow, 0), MessageContent(flow, 1))
         for stream, content in zip(self._streams, self._contents, strict=True):
             stream.body_ended = content.end
@@ -113,7 +113,7 @@ class Http1Inspector:
         for content in self._contents:
             content.end()
         while self._pending:
-            self._teller.tell(self._pending.popleft().told, None)
+            self._teller.tell(self._pending.pop(0).told, None)
         rest = {direction: bytes(stream.held) for direction, stream in enumerate(self._streams) if stream.held}
         if rest:
             self._flow.notes["rest"] = rest
@@ -141,13 +141,13 @@ class Http1Inspector:
     def _request(self, head: Head, ts: int) -> tuple[HttpTransaction, Body | None, str]:
         request = self._request_of(head, ts)
         while self._orphans:  # this request was held up by a hole while its response came
-            response, response_ts = self._orphans.popleft()
+            response, response_ts = self._orphans.pop(0)
             if response_ts >= ts:
                 self._teller.tell(request.told, response, response_ts)
                 return request.told, body_of(head, None), STOP if self._switched(request, response) else GO_ON
         self._pending.append(request)
         if len(self._pending) > _PENDING:
-            self._teller.tell(self._pending.popleft().told, None)
+            self._teller.tell(self._pending.pop(0).told, None)
         return request.told, body_of(head, None), HOLD if request.switches else GO_ON
 
     def _response(self, direction: int, head: Head, ts: int) -> tuple[HttpTransaction | None, Body | None, str]:
@@ -158,11 +158,11 @@ class Http1Inspector:
         if stream.uncertain:  # responses may be missing: clients that do not pipeline have one request open, the newest
             stream.uncertain = False
             while len(self._pending) > 1:
-                self._teller.tell(self._pending.popleft().told, None)
+                self._teller.tell(self._pending.pop(0).told, None)
         if not self._pending:
             self._orphans.append((head, ts))
             return None, body_of(head, None), GO_ON
-        request = self._pending.popleft()
+        request = self._pending.pop(0)
         self._teller.tell(request.told, head, ts)
         if self._switched(request, head):
             return request.told, None, STOP

@@ -13,8 +13,6 @@ import secrets
 from functools import lru_cache
 from typing import Final
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
 KEY_BYTES: Final = 32
 _BLOCK: Final = 16
 _KEPT_SUFFIXES: Final = frozenset({"arpa", "local", "lan", "home", "internal", "onion", "invalid", "test", "localhost"})
@@ -27,6 +25,9 @@ class Pseudonyms:
         key = secrets.token_bytes(KEY_BYTES) if key is None else key
         if len(key) != KEY_BYTES:
             raise ValueError(f"the key has {len(key)} bytes, not {KEY_BYTES}")
+        # Here, because few who export want it and it is 10 MB.
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
         # ECB on single, distinct blocks is AES as a pseudo-random function, as Crypto-PAn is defined
         self._encryptor = Cipher(algorithms.AES(key[:16]), modes.ECB()).encryptor()  # noqa: S305
         self._pad = self._encryptor.update(key[16:])

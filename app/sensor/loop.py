@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from app.allocation import GIVE_BACK_SECONDS, give_back
 from app.attribution.asker import Asker
 from app.host.memory import resident_bytes
 from app.link.channel import LinkClosed, SensorEnd
@@ -59,6 +60,7 @@ class Loop:
         self._ending = False
         self._progress: dict[str, Any] = {"type": "progress", "task": "kernels", "done": 0, "total": 1, "text": ""}
         self._started = self._next_tick = time.monotonic()
+        self._next_give_back = self._started + GIVE_BACK_SECONDS
         self._tick_ms = 0.0
         self._lag_ms = 0.0
         self._woken, self._wake = socket.socketpair()
@@ -211,6 +213,9 @@ class Loop:
             self._link.snapshots_replaced += 1
             return
         self._link.offer_snapshot(self._snapshot(self._parts))
+        if begun >= self._next_give_back:
+            self._next_give_back = begun + GIVE_BACK_SECONDS
+            give_back()
         self._tick_ms = (time.monotonic() - begun) * 1000
 
     def _snapshot(self, parts: Parts) -> dict[str, Any]:

@@ -7,6 +7,7 @@ direction, how often the two met before) lies in arrays beside it. Readers never
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ class FlowMirror:
         self.max_active = max_active
         self.max_ended = max_ended
         self.evicted = 0
-        self._keys = np.random.default_rng().integers(1, 1 << 63, size=6, dtype=np.uint64) | np.uint64(1)
+        self._keys = np.frombuffer(secrets.token_bytes(48), np.uint64) | np.uint64(1)
         self._own: list[tuple[int, int]] = []
         self.version = 0
         self.on_forget: Callable[[np.void, bool], None] | None = None  # the row of a flow that leaves, and local_is_src
