@@ -107,12 +107,22 @@ export function upload(path, file, onPart, signal) {
   });
 }
 
-/** Starts a download whose refusal is still readable: asks first, then saves. */
-export async function download(path, name) {
-  const response = await fetch(inSession(path), { credentials: "same-origin" }).catch(() => null);
-  if (!response) throw new Problem({ detail: t("error.unreachable") }, 0);
+/** Starts a download whose refusal is still readable: asks first, then saves. `onBytes` hears how much has come; `signal` ends it with an AbortError. */
+export async function download(path, name, { signal, onBytes = () => {} } = {}) {
+  const response = await fetch(inSession(path), { credentials: "same-origin", signal }).catch((error) => {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ detail: t("error.unreachable") }, 0);
+  });
   if (!response.ok) await answer(response);
-  const address = URL.createObjectURL(await response.blob());
+  const parts = [];
+  let count = 0;
+  for (const reader = response.body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    onBytes((count += value.length));
+  }
+  const address = URL.createObjectURL(new Blob(parts, { type: response.headers.get("content-type") ?? "" }));
   const link = document.createElement("a");
   link.href = address;
   link.download = name;

@@ -1,6 +1,7 @@
 /** Alerts, the score, mute rules. */
 
 export default {
+  "alert.rule": "Rule",
   "alerts.report": "Report",
   "nav.alerts": "Alerts",
   "alerts.title": "Alerts",

@@ -1,6 +1,7 @@
 /** Packets, interfaces and captures, and why there may be nothing to see. */
 
 export default {
+  "captures.saving": "Writing the file: {size} so far",
   "packets.title": "Packets",
   "packets.filter": "Filter packets, e.g. protocol:tcp flags:syn size:>1000",
   "packets.newer": ["{n} new packet", "{n} new packets"],

@@ -3,6 +3,8 @@
 export default {
   "nav.history": "History",
   "history.title": "History",
+  "history.cancelled.title": "Cancelled",
+  "history.cancelled": "Choose a shorter time, or a filter, and show it again.",
   "history.range": "Time",
   "history.1h": "1 h",
   "history.24h": "24 h",

@@ -35,6 +35,7 @@ export default {
   "action.include": "Only this value",
   "action.exclude": "All but this value",
   "action.details": "Details",
+  "action.elsewhere": "Look for it in",
   "action.clear": "Clear the filter",
   "action.reset": "Reset",
   "action.theme": "Change theme",

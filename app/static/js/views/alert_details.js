@@ -5,6 +5,7 @@ import { refreshSummary } from "../data/alerts.js";
 import { fill, h, icon } from "../dom.js";
 import * as format from "../format.js";
 import { toast } from "../parts/floating.js";
+import { followable } from "../parts/pivots.js";
 import { openDrawer } from "../parts/overlay.js";
 import { term } from "../query.js";
 import { address } from "../router.js";
@@ -83,16 +84,17 @@ export class AlertDetails {
   }
 
   #who(alert) {
-    const pivot = (field, value) => (value ? h("button.btn.btn-quiet.btn-sm.mono", { type: "button", onclick: () => this.onTerm({ field, value }, false) }, value) : null);
+    const own = (field, value, mono = true) => followable(value, { field, value }, { onTerm: this.onTerm, mono });
     const parents = (alert.parents ?? []).map((one) => (typeof one === "string" ? one : `${one.name} (${one.pid})`)).join(" ← ");
     return definitions([
-      [t("acol.source"), pivot("source", alert.source)],
-      [t("acol.target"), pivot("target", alert.target)],
-      [t("acol.program"), alert.app_name ? `${alert.app_name}${alert.pid ? ` (${alert.pid})` : ""}` : null],
+      [t("acol.source"), own("source", alert.source)],
+      [t("acol.target"), own("target", alert.target)],
+      [t("acol.program"), alert.app_name ? h("span", {}, own("app", alert.app_name, false), alert.pid ? ` (${alert.pid})` : "") : null],
       [t("alert.parents"), parents],
       [t("alert.path"), alert.app_path, { mono: true }],
-      [t("alert.country"), [alert.city, alert.country].filter(Boolean).join(", ")],
-      [t("alert.protocol"), alert.protocol],
+      [t("alert.country"), alert.country ? h("span", {}, alert.city ? `${alert.city}, ` : "", followable(alert.country, { field: "country", value: alert.country })) : alert.city],
+      [t("alert.protocol"), followable(alert.protocol, { field: "protocol", value: alert.protocol })],
+      [t("alert.rule"), own("rule", alert.rule)],
       [t("alert.traffic"), alert.bytes_sent === null ? null : t("alert.sentReceived", { sent: format.bytes(alert.bytes_sent), received: format.bytes(alert.bytes_recv) })],
     ]);
   }

@@ -1,11 +1,12 @@
 /** This capture, what is held of it and how to save it, and opening a capture file beside it or in its place. */
 
-import { download, query, SESSION, upload } from "../api.js";
+import { download, post, query, SESSION, upload } from "../api.js";
 import * as session from "../data/session.js";
 import * as sessions from "../data/sessions.js";
 import { fill, framed, h, icon, setPart, setText } from "../dom.js";
 import * as format from "../format.js";
 import { empty } from "../parts/empty.js";
+import { toast } from "../parts/floating.js";
 import { namesOf } from "../parts/interface_picker.js";
 import { t } from "../strings.js";
 import { figure } from "./overview_panels.js";
@@ -94,7 +95,7 @@ export class CapturesView {
     if (this.#failed) return fill(this.work, empty({ iconName: "warning", title: t("captures.failed", { name: this.#failed.name }), text: this.#failed.text, small: true }));
     if (this.#session) return fill(this.work, empty({ iconName: "check", title: t("sessions.opened", { name: this.#opened }), actions: [h("a.btn.btn-sm", { href: sessions.addressOf(this.#session) }, t("sessions.show"))], small: true }));
     const name = this.#opened ?? capture?.file;
-    if (capture?.state === "replaying") return this.#progress(t("captures.reading", { name }), capture.progress);
+    if (capture?.state === "replaying") return this.#progress(t("captures.reading", { name }), capture.progress, () => this.#stopReading());
     if (capture?.source === "file" && capture.state === "failed") return fill(this.work, empty({ iconName: "warning", title: t("captures.failed", { name }), text: capture.message ?? "", small: true }));
     if (this.#opened && capture?.state === "finished") return fill(this.work, empty({ iconName: "check", title: t("captures.done", { name }), text: capture.message ?? "", actions: [h("a.btn.btn-sm", { href: "#/overview" }, t("captures.show"))], small: true }));
     return fill(this.work);
@@ -108,24 +109,40 @@ export class CapturesView {
     else bar.removeAttribute("value");
   }
 
+  async #stopReading() {
+    try {
+      session.takeCapture(await post("/api/capture/stop"));
+    } catch (problem) {
+      toast(problem.message, "error");
+    }
+  }
+
   // -- saving --------------------------------------------------------------------------------------------------------
 
   #saving() {
     const filter = h("input", { type: "text", id: "export-filter", spellcheck: "false", autocomplete: "off", "aria-label": t("filter.label"), placeholder: t("captures.downloadFilter"), onkeydown: (event) => event.key === "Enter" && save() });
     const refused = h("p.save-error", { role: "alert", hidden: true });
     const button = h("button.btn", { type: "button", id: "download-pcap", onclick: () => save() }, icon("download", "icon-sm"), t("captures.download"));
+    const bytes = h("span", { role: "status" });
+    const cancel = h("button.btn.btn-sm", { type: "button", id: "download-cancel" }, t("action.cancel"));
+    const work = h("p.save-line", { hidden: true }, bytes, cancel);
     const save = async () => {
+      const cancelled = new AbortController();
+      cancel.onclick = () => cancelled.abort();
       button.disabled = true;
       refused.hidden = true;
+      work.hidden = false;
+      setText(bytes, t("captures.saving", { size: format.bytes(0) }));
       try {
-        await download(`/api/export/pcap${query({ q: filter.value.trim() })}`, "netglass.pcap");
+        await download(`/api/export/pcap${query({ q: filter.value.trim() })}`, "netglass.pcap", { signal: cancelled.signal, onBytes: (count) => setText(bytes, t("captures.saving", { size: format.bytes(count) })) });
       } catch (problem) {
-        refused.hidden = false;
+        refused.hidden = problem.name === "AbortError"; // the reader ended it
         setText(refused, problem.message);
       }
+      work.hidden = true;
       button.disabled = false;
     };
-    return h("div.save", {}, h("p.muted", {}, t("captures.downloadNote")), h("div.save-line", {}, filter, button), refused);
+    return h("div.save", {}, h("p.muted", {}, t("captures.downloadNote")), h("div.save-line", {}, filter, button), work, refused);
   }
 
   // -- drawing -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import { inSession } from "../api.js";
 import { CardList } from "../data/card_list.js";
 import { h, icon, setText } from "../dom.js";
 import * as format from "../format.js";
+import { followable } from "../parts/pivots.js";
 import { openDrawer } from "../parts/overlay.js";
 import { term } from "../query.js";
 import { address } from "../router.js";
@@ -48,6 +49,7 @@ export class CardsView extends LogView {
 
   #details(row) {
     const only = (label, field) => h("button.btn.btn-sm", { type: "button", onclick: () => this.addTerm({ field, value: row[field] }, false) }, icon("plus", "icon-sm"), label);
+    const own = (field, mono = false) => followable(row[field], { field, value: row[field] }, { onTerm: (one, exclude) => this.addTerm(one, exclude), mono });
     const flow = row.flow_id ? h("a.btn.btn-sm", { href: address("connections", { q: term("flow_id", row.flow_id) }) }, icon("connections", "icon-sm"), t("cards.flow")) : null;
     const packet = h("a.btn.btn-sm", { href: address("packets", { q: term("id", row.packet) }) }, icon("packets", "icon-sm"), t("cards.packet", { n: String(row.packet) }));
     openDrawer({
@@ -58,9 +60,9 @@ export class CardsView extends LogView {
       actions: [flow, packet, only(t("cards.sameNumber"), "fingerprint"), only(t("cards.sameTarget"), "destination")],
       body: h("div.facts", {},
         h("section", {}, h("h3", {}, t("cards.what")), definitions([
-          [t("ccol.where"), row.where],
-          [t("ccol.source"), row.source, { mono: true }],
-          [t("ccol.destination"), row.destination, { mono: true }],
+          [t("ccol.where"), own("where")],
+          [t("ccol.source"), own("source", true)],
+          [t("ccol.destination"), own("destination", true)],
           [t("ccol.direction"), t(`cards.${row.direction}`)],
           [t("ccol.time"), format.exactTime(row.timestamp)],
           [t("ccol.last"), row.count > 1 ? format.exactTime(row.last_seen) : null],

@@ -5,6 +5,7 @@ import * as session from "../data/session.js";
 import { h, icon, refill, setText } from "../dom.js";
 import { NONE } from "../format.js";
 import { copy, toast } from "../parts/floating.js";
+import { followable } from "../parts/pivots.js";
 import { openDrawer } from "../parts/overlay.js";
 import { address } from "../router.js";
 import { has, t } from "../strings.js";
@@ -60,7 +61,7 @@ export class ConnectionDetails {
       if (named) this.#loadAll(row.flow_id);
       return;
     }
-    for (const [key, cell] of this.#cells) setText(cell, shown(key, this.#row[key]) ?? t("details.unknown"));
+    for (const [key, cell] of this.#cells) setText(cell, shown(key, this.#row[key]) ?? t("details.unknown")); // a cell may be the text inside a button
   }
 
   /** The table carries only its own columns; the rest is asked for once. */
@@ -122,9 +123,9 @@ export class ConnectionDetails {
 
   #value(key) {
     const text = shown(key, this.#row[key]);
-    const value = h(text === null ? "span.faint" : MONO.includes(key) ? "span.mono" : "span", {}, text ?? t("details.unknown"));
-    this.#cells.set(key, value);
     const term = text === null ? null : termFor(key, this.#row);
+    const value = term ? followable(text, term, { onTerm: this.onTerm, mono: MONO.includes(key) }) : h(text === null ? "span.faint" : MONO.includes(key) ? "span.mono" : "span", {}, text ?? t("details.unknown"));
+    this.#cells.set(key, term ? value.firstChild : value);
     const act = (iconName, name, run) => h("button.help", { type: "button", "aria-label": `${t(name)}: ${text}`, data: { tip: t(name) }, onclick: run }, icon(iconName));
     const acts = text === null ? null : h("span.acts", {},
       term ? [act("plus", "action.include", () => this.onTerm(term, false)), act("minus", "action.exclude", () => this.onTerm(term, true))] : null,

@@ -2,6 +2,7 @@
 
 import { h, icon } from "../dom.js";
 import * as format from "../format.js";
+import { followable } from "../parts/pivots.js";
 import { address } from "../router.js";
 import { t } from "../strings.js";
 import { term } from "../query.js";
@@ -58,8 +59,8 @@ function tlsList(hello) {
     [t("facts.version"), [[hello.version, hello.quic_version].filter(Boolean).join(" · "), negotiated].filter(Boolean).join(" "), { help: "tls_version" }],
     [t("facts.cipher"), hello.cipher, { mono: true }],
     [t("facts.alpn"), listed(hello.alpn), { mono: true, help: "alpn" }],
-    [t("facts.ja3"), hello.ja3, { mono: true, help: "ja3" }],
-    [t("facts.ja4"), hello.ja4, { mono: true, help: "ja4" }],
+    [t("facts.ja3"), followable(hello.ja3, { field: "ja3", value: hello.ja3 }, { mono: true }), { mono: true, help: "ja3" }],
+    [t("facts.ja4"), followable(hello.ja4, { field: "ja4", value: hello.ja4 }, { mono: true }), { mono: true, help: "ja4" }],
     [t("facts.subject"), hello.subject ? h("span", {}, hello.subject, hello.self_signed ? [" ", mark(t("facts.selfSigned"), "warn")] : null) : null],
     [t("facts.issuer"), hello.issuer],
     [t("facts.validity"), validity(hello)],
@@ -68,7 +69,7 @@ function tlsList(hello) {
 }
 
 function nameWithEch({ server_name: name, ech }) {
-  if (!ech) return name ?? h("span.faint", {}, t("facts.noName"));
+  if (!ech) return name ? followable(name, { field: "server_name", value: name }) : h("span.faint", {}, t("facts.noName"));
   return h("span", {}, name ?? "", " ", h("span.tag.tag-accent", { tabindex: "0", data: { tip: t("facts.echTip") } }, "ECH"));
 }
 
@@ -86,7 +87,7 @@ const listed = (value) => (Array.isArray(value) ? value.join(", ") : value);
 
 function httpSection(requests, total) {
   const line = (request) => h("li", {},
-    h("div", {}, h("b", {}, request.method ?? format.NONE), h("span.mono.target", {}, `${request.host ?? ""}${request.uri ?? ""}`), status(request.status)),
+    h("div", {}, h("b", {}, request.method ?? format.NONE), h("span.mono.target", {}, request.host ? followable(request.host, { field: "host", value: request.host }, { mono: true }) : null, request.uri ?? ""), status(request.status)),
     h("small", {}, [request.content_type, request.response_length === null || request.response_length === undefined ? null : format.bytes(request.response_length), request.latency_ms === null || request.latency_ms === undefined ? null : format.milliseconds(request.latency_ms), request.username ? t("facts.as", { user: request.username }) : null].filter(Boolean).join(" · ")));
   const agents = [...new Set(requests.map((request) => request.user_agent).filter(Boolean))];
   const part = section(t("facts.http"), { count: format.count(total) },

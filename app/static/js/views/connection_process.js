@@ -2,6 +2,7 @@
 
 import * as format from "../format.js";
 import { h } from "../dom.js";
+import { followable } from "../parts/pivots.js";
 import { has, t } from "../strings.js";
 import { definitions, mark, section } from "./facts.js";
 
@@ -20,10 +21,10 @@ export function processSection(row) {
       [t("process.program"), row.app_name ? named(row.app_name, row.pid) : null, { help: "app_name" }],
       [t("process.path"), row.app_path, { mono: true, help: "app_path" }],
       [t("process.command"), row.command_line, { mono: true, help: "command_line" }],
-      [t("process.user"), row.user, { help: "user" }],
+      [t("process.user"), followable(row.user, { field: "user", value: row.user }), { help: "user" }],
       [t("process.parents"), row.parents, { help: "parents" }],
       [t("process.started"), row.process_start ? format.dateTime(row.process_start) : null, { help: "process_start" }],
-      [t("process.container"), row.container, { help: "container" }],
+      [t("process.container"), followable(row.container, { field: "container", value: row.container }), { help: "container" }],
       [t("process.unit"), row.unit, { help: "unit" }],
       [t("process.cpu"), percent(row.cpu_percent), { help: "cpu_percent" }],
       [t("process.memory"), percent(row.memory_percent), { help: "memory_percent" }],
@@ -34,7 +35,7 @@ export function processSection(row) {
   return part;
 }
 
-const named = (name, pid) => h("span", {}, h("b", {}, name), pid === null || pid === undefined ? null : h("span.faint", {}, ` ${t("process.pid", { pid: String(pid) })}`));
+const named = (name, pid) => h("span", {}, followable(name, { field: "app_name", value: name }), pid === null || pid === undefined ? null : h("span.faint", {}, ` ${t("process.pid", { pid: String(pid) })}`));
 
 const percent = (value) => (value === null || value === undefined ? null : format.percent(value / 100));
 

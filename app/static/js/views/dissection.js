@@ -6,6 +6,7 @@ import * as format from "../format.js";
 import { empty } from "../parts/empty.js";
 import { Bytes } from "../parts/bytes.js";
 import { FieldTree } from "../parts/field_tree.js";
+import { followable } from "../parts/pivots.js";
 import { openDrawer } from "../parts/overlay.js";
 import { address } from "../router.js";
 import { t } from "../strings.js";
@@ -38,8 +39,9 @@ export class Dissection {
 }
 
 function actions(row) {
-  if (!row.flow_id) return [];
-  return [h("a.btn.btn-sm", { href: address("connections", { q: `flow_id:${row.flow_id}` }) }, icon("connections", "icon-sm"), t("packets.flow"))];
+  const ends = [["src_ip", row.src_ip], ["dst_ip", row.dst_ip]].map(([field, value]) => followable(value, { field, value }, { mono: true }));
+  if (!row.flow_id) return ends;
+  return [...ends, h("a.btn.btn-sm", { href: address("connections", { q: `flow_id:${row.flow_id}` }) }, icon("connections", "icon-sm"), t("packets.flow"))];
 }
 
 /** The facts beside the title, as tags. */

@@ -3,6 +3,7 @@
 import { h, icon } from "../dom.js";
 import * as format from "../format.js";
 import { openDrawer } from "../parts/overlay.js";
+import { followable } from "../parts/pivots.js";
 import { address } from "../router.js";
 import { t } from "../strings.js";
 import { term } from "../query.js";
@@ -40,9 +41,9 @@ export class DnsDetails {
 
   #exchange(row) {
     return definitions([
-      [t("dcol.query"), row.query],
-      [t("dcol.client"), row.client, { mono: true }],
-      [t("dcol.server"), row.server, { mono: true }],
+      [t("dcol.query"), followable(row.query, { field: "query", value: row.query }, { onTerm: this.onTerm })],
+      [t("dcol.client"), followable(row.client, { field: "client", value: row.client }, { onTerm: this.onTerm, mono: true })],
+      [t("dcol.server"), followable(row.server, { field: "server", value: row.server }, { onTerm: this.onTerm, mono: true })],
       [t("dcol.time"), format.exactTime(row.timestamp)],
       [t("dcol.latency"), row.latency_ms === null || row.latency_ms === undefined ? null : format.milliseconds(row.latency_ms)],
       [t("dns.transport"), t("dns.over", { kind: kindOnly(row), transport: (row.transport ?? "udp").toUpperCase() })],
@@ -54,7 +55,7 @@ function answerSection(row, answers) {
   const heading = h("h3", {}, t("dcol.answers"), answers.length ? h("span.tag", {}, format.count(answers.length)) : null);
   if (!answers.length) return h("section", {}, heading, h("p.faint", {}, t(isUnanswered(row) ? "dns.nobody" : "dns.noRecords")));
   const timed = answers.some((answer) => answer.ttl !== null && answer.ttl !== undefined);
-  const record = (answer) => h("tr", {}, h("td", {}, h("span.tag", {}, answer.type ?? format.NONE)), h("td.mono", {}, answer.value), timed ? h("td", {}, format.span(answer.ttl)) : null);
+  const record = (answer) => h("tr", {}, h("td", {}, h("span.tag", {}, answer.type ?? format.NONE)), h("td.mono", {}, followable(answer.value, { field: ["A", "AAAA"].includes(answer.type) ? "ip" : "query", value: answer.value }, { mono: true })), timed ? h("td", {}, format.span(answer.ttl)) : null);
   const heads = [t("dcol.type"), t("dns.value"), timed ? t("dns.ttl") : null].filter(Boolean);
   const shortest = !timed && row.ttl !== null && row.ttl !== undefined ? h("p.faint", {}, t(answers.length > 1 ? "dns.shortest" : "dns.holds", { value: format.span(row.ttl) })) : null;
   return h("section", {}, heading, h("table.records", {}, h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, answers.map(record))), shortest);

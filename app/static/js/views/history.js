@@ -15,6 +15,7 @@ import { t } from "../strings.js";
 import { HistoryTable } from "./history_table.js";
 
 const OFFERED = ["1h", "24h", "7d", "30d"];
+const CANCEL_AFTER_MS = 700;
 const FIGURES = ["bytes", "bytes_sent", "bytes_recv", "flows", "hosts", "dns_queries"];
 const TOPS = { app: "app", process: "process", host: "ip", local: "ip", country: "country", port: null };
 
@@ -64,6 +65,7 @@ export class HistoryView {
     this.from = h("input", { type: "datetime-local", step: 1, id: "history-from", "aria-label": t("history.from") });
     this.to = h("input", { type: "datetime-local", step: 1, id: "history-to", "aria-label": t("history.to") });
     this.q = h("input", { type: "search", id: "history-q", placeholder: t("history.filter"), "aria-label": t("history.filter"), autocomplete: "off", spellcheck: "false" });
+    this.cancel = h("button.btn", { type: "button", id: "history-cancel", hidden: true, onclick: () => this.#cancelled() }, t("action.cancel"));
     const submit = (event) => {
       event.preventDefault();
       const own = this.from.value || this.to.value;
@@ -72,7 +74,7 @@ export class HistoryView {
     return h("form.history-controls", { onsubmit: submit },
       h("div.segmented", { role: "group", "aria-label": t("history.range") }, this.ranges),
       this.from, h("span.faint", { "aria-hidden": "true" }, "–"), this.to, this.q,
-      h("button.btn.btn-primary", { type: "submit" }, t("history.show")));
+      h("button.btn.btn-primary", { type: "submit" }, t("history.show")), this.cancel);
   }
 
   #fillControls() {
@@ -101,7 +103,7 @@ export class HistoryView {
     const now = Date.now();
     const span = range ? { from: new Date(now - RANGES[range] * 1000).toISOString(), to: new Date(now).toISOString() } : { from, to };
     this.exporting.href = `/api/export${query({ history: 1, ...span, q })}`;
-    setData(this.body, "busy", true);
+    this.#busy(true);
     try {
       const summary = await get("/api/history/summary", { ...span, q, compare: 1 }, loading.signal);
       const state = await get("/api/history", {}, loading.signal);
@@ -111,8 +113,22 @@ export class HistoryView {
       if (error.name === "AbortError") return;
       this.#say(t("history.off.title"), error.message);
     } finally {
-      setData(this.body, "busy", false);
+      if (this.#loading === loading) this.#busy(false);
     }
+  }
+
+  /** A question of a long time may take a while: there is a way out of it. */
+  #busy(busy) {
+    setData(this.body, "busy", busy);
+    clearTimeout(this.waiting);
+    this.cancel.hidden = true;
+    if (busy) this.waiting = setTimeout(() => (this.cancel.hidden = false), CANCEL_AFTER_MS);
+  }
+
+  #cancelled() {
+    this.#loading?.abort();
+    this.#busy(false);
+    this.#say(t("history.cancelled.title"), t("history.cancelled"));
   }
 
   #say(title, text) {

@@ -4,6 +4,7 @@ import { get } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import * as format from "../format.js";
 import { toast } from "../parts/floating.js";
+import { followable } from "../parts/pivots.js";
 import { openDrawer } from "../parts/overlay.js";
 import { credit } from "../parts/credit.js";
 import { term } from "../query.js";
@@ -18,7 +19,8 @@ const source = (name) => (has(`source.${name}`) ? t(`source.${name}`) : name);
 export class HostDetails {
   #address = null;
 
-  constructor({ onClose, onOpen }) {
+  constructor({ onClose, onOpen, onTerm }) {
+    this.onTerm = onTerm;
     this.onClose = onClose;
     this.onOpen = onOpen;
   }
@@ -54,19 +56,20 @@ export class HostDetails {
   }
 
   #draw({ host, names, applications, programs, ports, peers, countries }) {
+    const own = (text, field, value = text) => followable(text, { field, value }, { onTerm: this.onTerm });
     const isRemote = host.country !== null;
     fill(this.facts,
       section(t("hosts.section.who"), {}, definitions([
-        [t("host.address"), host.address, { mono: true, help: "address" }],
+        [t("host.address"), followable(host.address, { field: "ip", value: host.address }, { mono: true }), { help: "address" }],
         [t("field.hostname"), host.name ? t("host.nameFrom", { name: host.name, source: source(host.name_source) }) : null, { help: "name" }],
         [t("host.mac"), host.mac ? h("span", {}, t("host.macFrom", { mac: host.mac, source: source(host.mac_source) }), host.mac_is_made_up ? [" ", mark(t("hosts.madeUp"), "accent")] : null) : null, { help: "mac" }],
-        [t("host.vendor"), host.vendor, { help: "vendor" }],
+        [t("host.vendor"), own(host.vendor, "vendor"), { help: "vendor" }],
         [t("host.scope"), scopeName(host.scope === "global" ? "public" : host.scope), { help: "scope" }],
       ])),
       isRemote || host.asn ? section(t("hosts.section.where"), {}, definitions([
-        [t("host.country"), host.country_name, { help: "country" }],
-        [t("host.city"), host.city, { help: "city" }],
-        [t("host.organization"), [host.organization, host.asn ? `AS${host.asn}` : null].filter(Boolean).join(" · "), { help: "organization" }],
+        [t("host.country"), own(host.country_name, "country", host.country), { help: "country" }],
+        [t("host.city"), own(host.city, "city"), { help: "city" }],
+        [t("host.organization"), host.organization || host.asn ? h("span", {}, own(host.organization, "organization"), host.organization && host.asn ? " · " : null, host.asn ? own(`AS${host.asn}`, "asn", host.asn) : null) : null, { help: "organization" }],
         [t("host.anonymous"), host.is_anonymous === null ? null : t(host.is_anonymous ? "details.yes" : "details.no"), { help: "is_anonymous" }],
       ]), h("p", {}, credit())) : null,
       section(t("hosts.section.traffic"), {}, definitions([
@@ -77,16 +80,16 @@ export class HostDetails {
         [t("host.firstSeen"), format.dateTime(host.first_seen), { help: "first_seen" }],
         [t("host.lastSeen"), format.dateTime(host.last_seen), { help: "last_seen" }],
       ])),
-      names.length > 1 ? list("names", names, (one) => [h("span.target", {}, one.name), h("small", {}, source(one.source))]) : null,
-      list("ports", ports, (one) => [h("b", {}, `${one.protocol}/${one.port}`), h("span.target", {}, one.service ?? ""), mark(t(one.open ? "hosts.open" : "hosts.notOpen"), one.open ? "good" : "warn"), h("small", {}, format.bytes(one.bytes))]),
-      list("applications", applications, sized),
-      list("programs", programs, sized),
-      list("countries", countries.length > 1 ? countries : [], sized),
+      names.length > 1 ? list("names", names, (one) => [h("span.target", {}, followable(one.name, { field: "name", value: one.name })), h("small", {}, source(one.source))]) : null,
+      list("ports", ports, (one) => [h("b", {}, followable(`${one.protocol}/${one.port}`, { field: "port", value: one.port })), h("span.target", {}, one.service ?? ""), mark(t(one.open ? "hosts.open" : "hosts.notOpen"), one.open ? "good" : "warn"), h("small", {}, format.bytes(one.bytes))]),
+      list("applications", applications, sized("application")),
+      list("programs", programs, sized("app_name")),
+      list("countries", countries.length > 1 ? countries : [], sized("country")),
       list("peers", peers, (one) => [h("button.plain.target", { type: "button", onclick: () => this.onOpen(one.address) }, one.name ?? one.address), one.country ? h("span.tag", {}, one.country) : null, h("small", {}, format.bytes(one.bytes))]));
   }
 }
 
-const sized = (one) => [h("span.target", {}, one.name), h("small", {}, `${format.bytes(one.bytes)} · ${format.count(one.flows)}`)];
+const sized = (field) => (one) => [h("span.target", {}, followable(one.name, { field, value: one.name })), h("small", {}, `${format.bytes(one.bytes)} · ${format.count(one.flows)}`)];
 
 function list(name, items, line) {
   if (!items.length) return null;

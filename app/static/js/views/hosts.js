@@ -24,7 +24,7 @@ export class HostsView {
   #refused = null;
 
   constructor() {
-    this.details = new HostDetails({ onClose: () => this.table.setOpen(null), onOpen: (address) => this.#openAddress(address) });
+    this.details = new HostDetails({ onClose: () => this.table.setOpen(null), onOpen: (address) => this.#openAddress(address), onTerm: (one, exclude) => this.filter.add(one.field, one.value, exclude) });
     this.filter = new FilterBar({ id: "hosts-filter", placeholder: t("hosts.filter"), list: () => "hosts", columns: COLUMNS, rows: () => this.#rows, onApply: (q) => this.#ask(q) });
     this.table = new VirtualTable({
       label: t("hosts.title"),

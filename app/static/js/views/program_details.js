@@ -4,6 +4,7 @@ import { get } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import * as format from "../format.js";
 import { toast } from "../parts/floating.js";
+import { followable } from "../parts/pivots.js";
 import { openDrawer } from "../parts/overlay.js";
 import { term } from "../query.js";
 import { address as link } from "../router.js";
@@ -49,8 +50,8 @@ export class ProgramDetails {
     fill(this.facts,
       section(t("programs.program"), {}, definitions([
         [t("programs.path"), one.app_path, { mono: true, help: "app_path" }],
-        [t("programs.user"), one.users.join(", ")],
-        [t("programs.container"), one.container],
+        [t("programs.user"), one.users.length ? h("span", {}, one.users.map((user, i) => [i ? ", " : null, followable(user, { field: "user", value: user })])) : null],
+        [t("programs.container"), followable(one.container, { field: "container", value: one.container })],
         [t("programs.unit"), one.units.join(", ")],
         [t("programs.cpu"), one.cpu_percent === null ? null : format.percent(one.cpu_percent / 100), { help: "cpu_percent" }],
         [t("programs.memory"), one.memory_percent === null ? null : format.percent(one.memory_percent / 100), { help: "memory_percent" }],
@@ -63,7 +64,7 @@ export class ProgramDetails {
         [t("host.firstSeen"), format.dateTime(one.first_seen)],
         [t("host.lastSeen"), format.dateTime(one.last_seen)],
       ])),
-      this.#list("peers", one.remotes, one.remote_count, (remote) => [h("a.plain.target.mono", { href: link("hosts", { q: term("ip", remote.address), open: remote.address }) }, remote.address), h("small", {}, format.bytes(remote.bytes))]),
+      this.#list("peers", one.remotes, one.remote_count, (remote) => [h("span.target", {}, followable(remote.address, { field: "ip", value: remote.address }, { mono: true })), h("small", {}, format.bytes(remote.bytes))]),
       this.#list("processes", one.process_list, one.process_list.length, (process) => [h("span.tag", {}, String(process.pid)), h("span.target.mono", {}, process.command_line ?? process.name ?? one.app_name), h("small", {}, process.user ?? "")]));
   }
 

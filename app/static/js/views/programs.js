@@ -5,6 +5,7 @@ import { framed, h, setText } from "../dom.js";
 import * as format from "../format.js";
 import { empty, whyEmpty } from "../parts/empty.js";
 import { FilterBar } from "../parts/filter_bar.js";
+import { pickMenu } from "../parts/pick_menu.js";
 import { footText, sorter, VirtualTable } from "../parts/table.js";
 import { term } from "../query.js";
 import { go, note } from "../router.js";
@@ -29,7 +30,7 @@ export class ProgramsView {
       rowHeight: ROW_HEIGHT,
       sort: { key: "bytes", descending: true },
       onOpen: (row) => this.#open(row),
-      onPick: (row) => this.#open(row),
+      onPick: (row, column, cell) => pickMenu(cell, { title: column.cell(row), pivot: { field: "app_name", value: row.app_name }, onDetails: () => this.#open(row) }),
       onKey: (key, row) => go("connections", { q: term("app_name", row.app_name, key === "-") }),
       onSort: () => this.draw(),
     });
