@@ -11,10 +11,11 @@ import gzip
 import hashlib
 import mimetypes
 import re
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from app.concurrency import shared_lock
 
 COMPRESSED: Final = {".js", ".css", ".svg", ".html", ".json", ".md"}
 TYPES: Final = {".js": "text/javascript", ".woff2": "font/woff2", ".md": "text/plain"}
@@ -38,7 +39,7 @@ class StaticFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
-        self._lock = threading.Lock()
+        self._lock = shared_lock()  # files are read in real threads
         self._kept: dict[Path, tuple[tuple[int, int], StaticFile, StaticFile | None]] = {}
 
     def version(self) -> str:
