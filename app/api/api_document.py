@@ -11,13 +11,15 @@ from typing import Any, Final
 
 from werkzeug.routing import Map, Rule
 
-from app.api.api_shapes import OPERATIONS, PARAMETERS, PROBLEM, SCHEMAS, Operation
+from app.api import api_shapes, api_shapes_findings
+from app.api.api_shapes import PARAMETERS, PROBLEM, Operation
 from app.api.context import SESSION
 
 _TITLE: Final = "Netglass"
 _PLACE: Final = re.compile(r"<(?:(\w+):)?(\w+)>")
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _UNKNOWN: Final = Operation(content=())
+_OPERATIONS: Final = {**api_shapes.OPERATIONS, **api_shapes_findings.OPERATIONS}
 
 
 def api_document(routes: Map, texts: Mapping[str, str]) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def api_document(routes: Map, texts: Mapping[str, str]) -> dict[str, Any]:
         path = _PLACE.sub(r"{\2}", rule.rule)
         for method in _METHODS:
             if method in (rule.methods or ()):
-                known = OPERATIONS.get((method, path), _UNKNOWN)
+                known = _OPERATIONS.get((method, path), _UNKNOWN)
                 paths.setdefault(path, {})[method.lower()] = _operation(
                     method, path, rule, texts.get(rule.endpoint, ""), known
                 )
@@ -44,7 +46,7 @@ def api_document(routes: Map, texts: Mapping[str, str]) -> dict[str, Any]:
         "security": [{"token": []}, {}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**api_shapes.SCHEMAS, **api_shapes_findings.SCHEMAS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "Not needed by the user who started it, on this machine."}},
             "responses": {"Problem": PROBLEM},
         },

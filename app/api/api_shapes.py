@@ -66,6 +66,9 @@ PARAMETERS: Final[dict[str, tuple[Schema, str]]] = {
     "metric": ({"type": "string"}, f"Metrics separated by commas: {', '.join(METRIC_NAMES)}."),
     "step": ({"type": "integer", "enum": sorted({0, 1, 10, *STEPS})}, "Seconds of one point; 0 or none: what fits."),
     "by": ({"type": "string"}, "What to list by."),
+    "top": ({"type": "integer", "minimum": 1}, "How many at most."),
+    "protocol": ({"type": "string"}, "Part of the transport or application protocol."),
+    "ip": ({"type": "string"}, "An address, its beginning, or a network."),
     "list": ({"type": "string", "enum": list(LISTS)}, "Which list."),
     "session": ({"type": "string"}, "Id of a session (GET /api/sessions); without it the live capture."),
 }

@@ -134,14 +134,20 @@ def test_every_answer_is_as_described(site: Site, document: dict[str, Any]) -> N
         operation = methods["get"]["responses"]
         described = operation.get(str(response.status_code)) or document["components"]["responses"]["Problem"]
         content = described.get("content", {})
-        if not content:
-            continue  # a route whose answer nobody has described
+        assert content, f"nobody has described the answer of {path}"
         assert response.mimetype in content, (path, response.status_code, response.mimetype)
         if "json" in response.mimetype:
             schema = {**content[response.mimetype]["schema"], "components": document["components"]}
             jsonschema_rs.validator_for(schema).validate(response.get_json())
         checked += 1
     assert checked > 25
+
+
+def test_every_route_says_what_it_answers(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            good = {status: one for status, one in operation["responses"].items() if status != "default"}
+            assert all(one.get("content") or status == "204" for status, one in good.items()), (method, path)
 
 
 def test_parameters_that_are_described_are_taken(site: Site, document: dict[str, Any]) -> None:
@@ -198,7 +204,10 @@ def test_no_request_breaks_it(site: Site, document: dict[str, Any]) -> None:
     client = site.client
 
     def ask(case: Any) -> None:
-        if case.path in ("/api/shutdown", "/api/capture/replay"):
+        if case.path in ("/api/shutdown", "/api/capture/replay") or (case.path, case.method) == (
+            "/api/sessions",
+            "POST",
+        ):
             return
         response = client.open(
             case.formatted_path,
