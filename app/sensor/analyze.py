@@ -48,7 +48,10 @@ def run(args: Namespace) -> int:
         print(f"netglass: {error}", file=sys.stderr, flush=True)
         return 2
     failed = False
+    gc.freeze()  # modules and classes stay
+    gc.set_threshold(*COLLECTED)
     for name in args.files:
+        gc.collect()  # a pipeline refers to itself: the one of the file before, which is tens of megabytes
         try:
             if args.json:
                 document = analyze(name, block_list)
@@ -138,8 +141,6 @@ def summarize(
 
 def _through(name: str, pipeline: Pipeline) -> Source:
     """All packets of a file; the source is returned open, for its statistics."""
-    gc.freeze()  # modules and classes stay
-    gc.set_threshold(*COLLECTED)
     source = open_file(name)
     while (block := source.read()) is not None or not source.finished:
         if block is not None:

@@ -37,6 +37,29 @@ FLOW_KEYS = {
 }  # fmt: skip
 
 
+ALIVE = """
+import sys, weakref
+from app import __main__, kernel_cache
+from app.sensor import analyze
+kernel_cache.use()
+made = []
+class Watched(analyze.Pipeline):
+    def __init__(self, *args, **kwargs):
+        print(sum(one() is not None for one in made), file=sys.stderr)
+        made.append(weakref.ref(self))
+        super().__init__(*args, **kwargs)
+analyze.Pipeline = Watched
+sys.exit(__main__.main(["analyze", "--json", *sys.argv[1:]]))
+"""
+
+
+def test_nothing_of_earlier_files_is_held():
+    names = [str(CAPTURES / "app-ftp-ipv4.pcap")] * 4
+    done = subprocess.run([sys.executable, "-c", ALIVE, *names], cwd=ROOT, capture_output=True, timeout=120, check=True)
+    assert done.stderr.split() == [b"0"] * 4
+    assert len(done.stdout.splitlines()) == 4
+
+
 def test_one_document_a_line_in_the_order_given():
     names = ["app-ftp-ipv4.pcap", "fmt-pcapng-le-001.pcapng"]
     result = run("--json", *(str(CAPTURES / name) for name in names))
