@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.detect.registry import DETECTORS
+from bench.cases import alerts_of, all_cases, judge
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
 PAGE: Final = PROJECT / "docs" / "accuracy.md"
@@ -166,6 +167,25 @@ class Board:
         return "\n".join(lines) + "\n"
 
 
+def generated() -> str:
+    """Markdown: what is said of the generated cases."""
+    attacks, harmless, wrong = 0, 0, []
+    for case in all_cases():
+        problem = judge(case, alerts_of(case))
+        attacks, harmless = attacks + bool(case.rules), harmless + (not case.rules)
+        if problem is not None:
+            wrong.append(f"- {case.name}: {problem}")
+    lines = [
+        "",
+        f"Beside them run {attacks + harmless} generated cases (`python -m bench.cases`): {attacks} attacks (scans, sweeps, floods, amplification, tunnels, beacons, guessing,",
+        f"spoofing; quick and slow, over IPv4, IPv6 and VLANs) and {harmless} kinds of harmless traffic that look like them (content networks, backup, clocks, monitors, load",
+        "balancers, resolvers, mail servers, peer-to-peer, calls, devices, captures of one direction). They were made with the limits in view. "
+        + (f"{len(wrong)} are judged wrong:" if wrong else "All are judged as they should be."),
+        *wrong,
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.scoreboard", description=__doc__)
     parser.add_argument("captures", type=Path)
@@ -184,12 +204,13 @@ def main(arguments: list[str]) -> int:
         made = documents(sorted(path for path in given.captures.iterdir() if path.name in labels))
     for name, document in made:
         board.add(name, labels.get(name, {}), document)
+    report = board.page() + generated()
     page = PAGE.read_text()
     if BEGIN not in page:
         page += f"\n## Detectors\n\n{BEGIN}\n{END}\n"
     head, _, rest = page.partition(BEGIN)
-    PAGE.write_text(f"{head}{BEGIN}\n{board.page()}{END}{rest.partition(END)[2]}")
-    print(board.page())
+    PAGE.write_text(f"{head}{BEGIN}\n{report}{END}{rest.partition(END)[2]}")
+    print(report)
     return 0
 
 

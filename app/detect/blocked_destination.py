@@ -11,7 +11,6 @@ from app.detect.networks import text
 from app.detect.rule import Rule
 from app.dpi.facts import DnsTransaction, Fact, HttpTransaction, TlsClientHello
 
-_CAPACITY = 8192
 _OF = {"tor": "list of Tor's relays", "vpn": "list of VPNs", "proxy": "list of proxies"}
 
 
@@ -51,9 +50,6 @@ class BlockedDestination(ConversationDetector):
     selections = ("first",)
     facts = (DnsTransaction, TlsClientHello, HttpTransaction)
 
-    def begin(self) -> None:
-        self._said = self.bounded(_CAPACITY, int)
-
     def on_packets(self, batch: Batch) -> None:
         lists = self.context.block_list
         if lists is None or not len(lists):
@@ -77,8 +73,8 @@ class BlockedDestination(ConversationDetector):
     def _address(
         self, batch: Batch, index: int, ts: int, address: str, other: str, out: bool, name: str, category: str
     ) -> None:
-        count = self._count((address, other))
-        if count & (count - 1):
+        count = self.repeats((address, other))
+        if not count:
             return
         how = f"{other} opened a connection to {address}" if out else f"{address} sent to {other}"
         blocked = category == BLOCK
@@ -114,8 +110,8 @@ class BlockedDestination(ConversationDetector):
         found = lists.domain(name) if name else None
         if found is None:
             return
-        count = self._count((found[0], client))
-        if count & (count - 1):
+        count = self.repeats((found[0], client))
+        if not count:
             return
         blocked = found[2] == BLOCK
         self.alert(
@@ -132,7 +128,3 @@ class BlockedDestination(ConversationDetector):
             flow_ids=(fact.flow_id,),
             details={"list": found[1], "category": found[2], "server": server},
         )
-
-    def _count(self, key: tuple[str, str]) -> int:
-        self._said[key] = count = self._said[key] + 1
-        return count

@@ -9,7 +9,6 @@ from app.detect.rule import Rule
 from app.dpi.facts import Action, Fact, HttpMessage
 from app.model.alert import Severity
 
-_CAPACITY = 4096
 # Subjects and file names as keyloggers and password stealers write them (AgentTesla, Hawkeye, Snake, Origin …)
 _STOLEN = re.compile(
     r"^(?:PW|KL|SC|CO|CC|EL|KeyLog|Screen|SCREEN|Passwords?|Recovered|Cookies|Clipboard|Keystrokes)_[^ ]{1,60}|"
@@ -49,9 +48,6 @@ class DataTheft(ConversationDetector):
         ),
     )
     facts = (Action, HttpMessage)
-
-    def begin(self) -> None:
-        self._said = self.bounded(_CAPACITY, int)
 
     def on_fact(self, fact: Fact) -> None:
         client, server, port = self.ends()
@@ -111,10 +107,8 @@ class DataTheft(ConversationDetector):
         client: str,
         server: str,
     ) -> None:
-        key = (rule, client, server)
-        count = self._said[key] + 1
-        self._said[key] = count
-        if count & (count - 1):
+        count = self.repeats((rule, client, server))
+        if not count:
             return
         self.alert(
             rule,

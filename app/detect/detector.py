@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ def attempts_evidence(contact: Contact) -> tuple[Evidence, ...]:
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+MOST_REPEATS: Final = 8192  # things of which a detector counts how often they came
 
 
 class Detector:
@@ -49,6 +51,7 @@ class Detector:
         self.context = context
         self._say = say
         self.rationed = 0  # packets that nobody had the time to look at
+        self._repeats: BoundedMap[Any, int] | None = None
         self._rations: dict[str, list[int]] = {}
         turned = knobs or {}
         self._knob = {knob.name: float(turned.get(knob.name, knob.default)) for knob in self.knobs}
@@ -106,6 +109,14 @@ class Detector:
         spent[1] -= len(allowed)
         self.rationed += len(indices) - len(allowed)
         return allowed
+
+    def repeats(self, key: Hashable) -> int:
+        """How often `key` came, with this time, where that is worth saying: the first time, and each time it has doubled. 0 otherwise."""
+        if self._repeats is None:
+            self._repeats = self.bounded(MOST_REPEATS, int)
+        count = self._repeats[key] + 1
+        self._repeats[key] = count
+        return 0 if count & (count - 1) else count
 
     def bounded(
         self, capacity: int, make: Callable[[], V] | None = None, keep: Callable[[V], bool] | None = None

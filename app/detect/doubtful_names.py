@@ -10,7 +10,6 @@ from app.detect.rule import Rule
 from app.dpi.facts import DnsTransaction, Fact, HttpTransaction, TlsClientHello
 from app.model.alert import Severity
 
-_CAPACITY = 4096
 _DYNAMIC: Final = frozenset("duckdns.org no-ip.org no-ip.biz no-ip.info noip.me ddns.net hopto.org zapto.org sytes.net con-ip.com dyndns.org dyndns.biz dyndns.info dynalias.com dynalias.net myftp.org myftp.biz myvnc.com servebeer.com serveftp.com servegame.com servehttp.com servemp3.com redirectme.net bounceme.net gotdns.ch 3utilities.com freedynamicdns.net freedynamicdns.org portmap.io portmap.host ngrok.io ngrok-free.app linkpc.net publicvm.com kozow.com loseyourip.com ooguy.com theworkpc.com casacam.net camdvr.org ddnsfree.com accesscam.org freeddns.org mywire.org webredirect.org giize.com 3322.org 8866.org 8800.org 2288.org 6600.org 9966.org 7766.org f3322.net f3322.org changeip.com changeip.net mooo.com chickenkiller.com ignorelist.com strangled.net crabdance.com afraid.org dynu.net dynu.com trycloudflare.com serveo.net localtunnel.me playit.gg ply.gg dnsdynamic.org dnsd.info homeip.net homelinux.com homeunix.net is-a-geek.com selfip.com blogdns.com nsupdate.info spdns.de dyn.com dnsalias.com".split())  # noqa: SIM905  # fmt: skip
 _DROPS: Final = frozenset("transfer.sh file.io anonfiles.com bashupload.com 0x0.st temp.sh gofile.io webhook.site requestbin.net pipedream.net beeceptor.com pastebin.com paste.ee hastebin.com ghostbin.com rentry.co controlc.com api.telegram.org oastify.com oast.fun oast.pro oast.live oast.site oast.online oast.me interact.sh burpcollaborator.net dnslog.cn ceye.io canarytokens.com ufile.io sendspace.com".split())  # noqa: SIM905  # fmt: skip
 _GATEWAYS: Final = frozenset("onion.to onion.cab onion.ws onion.link onion.city tor2web.org tor2web.fi onion.pet onion.ly onion.sh onion.direct torproject.org".split())  # noqa: SIM905  # fmt: skip
@@ -66,9 +65,6 @@ class DoubtfulNames(ConversationDetector):
     )
     facts = (DnsTransaction, TlsClientHello, HttpTransaction)
 
-    def begin(self) -> None:
-        self._said = self.bounded(_CAPACITY, int)
-
     def on_fact(self, fact: Fact) -> None:
         if isinstance(fact, DnsTransaction):
             name = fact.query if fact.kind == "dns" else ""
@@ -100,9 +96,8 @@ class DoubtfulNames(ConversationDetector):
         addresses: list[str],
     ) -> None:
         key = (rule, client, name.lower())
-        count = self._said[key] + 1
-        self._said[key] = count
-        if count & (count - 1):
+        count = self.repeats(key)
+        if not count:
             return
         severity: Severity = "low"
         self.alert(

@@ -11,7 +11,6 @@ from app.detect.rule import Knob, Rule
 from app.dpi.facts import Fact, HttpMessage
 from app.model.alert import Severity
 
-_CAPACITY = 4096
 _EXECUTABLE: Final = re.compile(
     rb"MZ.{30,1000}(?:This program|PE\0\0)|MZ[\x90\x50\x00\x80\x60\x78\x93\x40\x6c\x44]|\x7fELF[\x01\x02]|\xca\xfe\xba\xbe\0\0\0[\x2d-\x45]|\xce\xfa\xed\xfe|\xcf\xfa\xed\xfe|dex\n03",
     re.DOTALL,
@@ -107,10 +106,6 @@ class HttpDownload(ConversationDetector):
         ),
     )
     facts = (HttpMessage,)
-
-    def begin(self) -> None:
-        self._said = self.bounded(_CAPACITY, int)
-        self._frames = self.bounded(_CAPACITY, int)
 
     def on_fact(self, fact: Fact) -> None:
         assert isinstance(fact, HttpMessage)
@@ -245,10 +240,8 @@ class HttpDownload(ConversationDetector):
         client: str,
         signs: int,
     ) -> None:
-        key = (rule, severity, server, client)
-        count = self._said[key] + 1
-        self._said[key] = count
-        if count & (count - 1):
+        count = self.repeats((rule, severity, server, client))
+        if not count:
             return
         self.alert(
             rule,

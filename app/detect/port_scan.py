@@ -121,7 +121,8 @@ class PortScan(Detector):
         limit = self._limit(contact)
         if limit is None or contact.items < max(limit, 2 * contact.told):
             return
-        if not contact.kinds & STEALTH and self.wait("pairs", contact):
+        refused = contact.refusals >= contact.failed  # nothing is under way that could still be an answer
+        if not refused and not contact.kinds & STEALTH and self.wait("pairs", contact):
             return
         self.told("pairs", contact, contact.items)
         self._tell(contact, limit)

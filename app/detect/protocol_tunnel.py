@@ -76,7 +76,6 @@ class ProtocolTunnel(ConversationDetector):
 
     def begin(self) -> None:
         self._spoken: BoundedMap[int, str] = self.bounded(_CAPACITY)
-        self._said = self.bounded(_CAPACITY, int)
 
     def on_fact(self, fact: Fact) -> None:
         client, server, port = self.ends()
@@ -158,9 +157,8 @@ class ProtocolTunnel(ConversationDetector):
         what: str,
     ) -> None:
         key = (rule, client, server, what)
-        count = self._said[key] + 1
-        self._said[key] = count
-        if count & (count - 1):
+        count = self.repeats(key)
+        if not count:
             return
         self.alert(
             rule,

@@ -72,7 +72,6 @@ class RemoteControl(ConversationDetector):
     facts = (Action,)
 
     def begin(self) -> None:
-        self._said = self.bounded(_CAPACITY, int)
         self._data_ports = self.bounded(_CAPACITY, int)
 
     def on_fact(self, fact: Fact) -> None:
@@ -149,10 +148,8 @@ class RemoteControl(ConversationDetector):
             )
 
     def _tell(self, rule: str, reason: str, fact: Action, source: str, target: str, confidence: float) -> None:
-        key = (rule, source, target)
-        count = self._said[key] + 1
-        self._said[key] = count
-        if count & (count - 1):
+        count = self.repeats((rule, source, target))
+        if not count:
             return
         self.alert(
             rule,

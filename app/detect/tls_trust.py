@@ -116,7 +116,6 @@ class TlsTrust(ConversationDetector):
 
     def begin(self) -> None:
         self._hellos: BoundedMap[int, _Hello] = self.bounded(_CAPACITY)
-        self._said = self.bounded(_CAPACITY, int)
 
     def on_fact(self, fact: Fact) -> None:
         if isinstance(fact, TlsClientHello):
@@ -240,10 +239,8 @@ class TlsTrust(ConversationDetector):
         measured: float | None = None,
         title: str | None = None,
     ) -> None:
-        key = (rule, client, server)
-        count = self._said[key] + 1
-        self._said[key] = count
-        if count & (count - 1):
+        count = self.repeats((rule, client, server))
+        if not count:
             return
         self.alert(
             rule,

@@ -39,9 +39,6 @@ class UdpWorm(Detector):
     knobs = (Knob("looked_at", _MOST, "datagrams", "a second at most: one is enough for the alert."),)
     selections = ("first_udp",)
 
-    def begin(self) -> None:
-        self._counts = self.bounded(2048, int)
-
     def on_packets(self, batch: Batch) -> None:
         chosen = batch.select("first_udp")
         hits = chosen[np.isin(batch.column("dst_port", chosen), tuple(_SHAPES))]
@@ -53,9 +50,8 @@ class UdpWorm(Detector):
             if len(payload) < smallest or not payload.startswith(begins) or inside not in payload:
                 continue
             source, target = text(int(row["src_hi"]), int(row["src_lo"])), text(int(row["dst_hi"]), int(row["dst_lo"]))
-            count = self._counts[source] + 1
-            self._counts[source] = count
-            if count & (count - 1):
+            count = self.repeats(source)
+            if not count:
                 continue
             self.alert(
                 "worm_exploit",

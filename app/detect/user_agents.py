@@ -11,7 +11,6 @@ from app.detect.rule import Rule
 from app.dpi.facts import Action, Fact, HttpTransaction, Recognized
 from app.model.alert import Severity
 
-_CAPACITY = 4096
 _SCANNERS: Final = re.compile(
     r"nikto|sqlmap|nmap scripting|masscan|zgrab|zmap|dirbuster|gobuster|dirb\b|feroxbuster|wpscan|acunetix|nessus|openvas|w3af|\bhydra\b|havij|arachni|whatweb|wfuzz|fuzz faster|\bffuf\b|nuclei|morfeus|zmeu|"
     r"muieblackcat|jorgee|netsparker|invicti|appscan|webinspect|burp ?suite|burpcollaborator|skipfish|paros|vega/|grabber|joomscan|droopescan|cmsmap|xsstrike|commix|jaeles|dotdotpwn|grendel|golismero|metasploit|"
@@ -75,9 +74,6 @@ class UserAgents(ConversationDetector):
     )
     facts = (HttpTransaction, Action, Recognized)
 
-    def begin(self) -> None:
-        self._said = self.bounded(_CAPACITY, int)
-
     def on_fact(self, fact: Fact) -> None:
         client, server, _ = self.ends()
         if isinstance(fact, HttpTransaction):
@@ -140,11 +136,9 @@ class UserAgents(ConversationDetector):
         server: str,
         protocol: str,
     ) -> None:
-        key = (rule, client, server)
-        count = self._said[key] + 1
-        self._said[key] = count
-        if count & (count - 1):
-            return  # said at 1, 2, 4, 8 …: the count grows, the work does not
+        count = self.repeats((rule, client, server))
+        if not count:
+            return
         self.alert(
             rule,
             reason,

@@ -26,9 +26,6 @@ class VpnSigns(ConversationDetector):
     )
     facts = (Recognized,)
 
-    def begin(self) -> None:
-        self._said = self.bounded(4096, int)
-
     def on_fact(self, fact: Fact) -> None:
         assert isinstance(fact, Recognized)
         if fact.protocol not in NAMES:
@@ -37,8 +34,8 @@ class VpnSigns(ConversationDetector):
         if not client or is_local(server):
             return
         key = (client, server, fact.protocol)
-        self._said[key] = count = self._said[key] + 1
-        if count & (count - 1):
+        count = self.repeats(key)
+        if not count:
             return
         self.alert(
             "vpn",

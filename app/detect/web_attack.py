@@ -85,7 +85,6 @@ class WebAttack(ConversationDetector):
 
     def begin(self) -> None:
         self._scans = self.bounded(_CAPACITY, _Scan)
-        self._said = self.bounded(_CAPACITY, int)
 
     def on_fact(self, fact: Fact) -> None:
         client, server, port = self.ends()
@@ -103,9 +102,8 @@ class WebAttack(ConversationDetector):
         found = attacks(target, fact.body, headers)
         for name, severity, where in sorted(found, key=lambda one: _CRITICAL_FIRST[one[1]]):
             key = (name, client, server)
-            count = self._said[key] + 1
-            self._said[key] = count
-            if count & (count - 1) == 0:
+            count = self.repeats(key)
+            if count:
                 self._tell(fact, name, severity, where, count, client, server, port, target)
         self._smuggling(fact, rest, client, server)
 
