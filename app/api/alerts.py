@@ -72,7 +72,7 @@ def report() -> str:
     only_arguments("q", "muted")
     services = house()
     q = request.args.get("q", "")
-    made = run_blocking(alert_report, services.mirror, services.alerts.book, q, switch("muted"))
+    made = alert_report(services.mirror, services.alerts.book, q, switch("muted"))
     return render_template("alert_report.html", report=made)
 
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import Any, Final
 
+from app.concurrency import run_blocking
 from app.model.timestamps import rfc3339
 from app.services.alert_book import AlertBook, alert_page
 from app.services.fact_lists import FactRequest
@@ -17,8 +18,8 @@ SEVERITIES: Final = ("critical", "high", "medium", "low")
 
 
 def alert_report(mirror: Mirror, book: AlertBook, q: str, with_muted: bool) -> dict[str, Any]:
-    """Everything the page shows, as plain values. `BadRequest` where `q` does not parse. Runs in any thread."""
-    found = alert_page(book.inputs(), FactRequest("alerts", MOST, q=q), with_muted)
+    """Everything the page shows, as plain values. `BadRequest` where `q` does not parse. On the hub: the book's locks are green."""
+    found = run_blocking(alert_page, book.inputs(), FactRequest("alerts", MOST, q=q), with_muted)
     state = security(mirror, book)
     capture, totals = mirror.part("capture"), mirror.part("totals")
     documents = found.page.documents

@@ -6,12 +6,14 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 
 from app.services.static_files import StaticFiles
-from tests.fakes.web import Site, running_site
+from tests.fakes.web import Site, running_server, running_site
 
 STATIC = Path(__file__).resolve().parents[2] / "app" / "static"
 
@@ -67,3 +69,16 @@ def test_another_file_is_another_version(tmp_path: Path) -> None:
     assert after is not None
     assert first.etag != after.etag
     assert gzip.decompress(after.body) == b"22" * 501
+
+
+def test_many_who_load_the_page_at_once_do_not_stop_the_server(tmp_path: Path) -> None:
+    names = [path.relative_to(STATIC).as_posix() for path in sorted((STATIC / "js").rglob("*.js"))]
+    with running_server("eventlet", tmp_path) as server, ThreadPoolExecutor(24) as browsers:
+
+        def load(number: int) -> list[int]:
+            turned = names[number:] + names[:number]
+            asked = [f"{server.url}/static/{name}" for name in turned]
+            return [requests.get(url, headers={"Accept-Encoding": "gzip"}, timeout=60).status_code for url in asked]
+
+        answers = list(browsers.map(load, range(24)))
+    assert {status for one in answers for status in one} == {200}
