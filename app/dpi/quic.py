@@ -13,9 +13,9 @@ from app.dpi.gquic import Chlo, parse_chlo, read_tags
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.offset_buffer import OffsetBuffer
 from app.dpi.printable import printable
-from app.dpi.quic_crypto import CLIENT, SERVER, InitialKeys, initial_keys
+from app.dpi.quic_crypto import CLIENT, SERVER, InitialKeys, first_keys, initial_keys
 from app.dpi.quic_packets import INITIAL, RETRY, LongHeader, crypto_frames, parse_long_header
-from app.dpi.quic_versions import READABLE, salt, version_name
+from app.dpi.quic_versions import READABLE, is_reserved, salts, version_name
 from app.dpi.signatures import UDP, Signature, begins
 from app.dpi.tls_handshake import Handshake
 
@@ -131,11 +131,11 @@ class QuicInspector:
             payload = keys.open(packet, number_at) if keys is not None else None
             if payload is not None or direction != self._client or header.destination == self._connection_id:
                 return payload
-        keys = initial_keys(header.version, header.destination, CLIENT)
-        payload = keys.open(packet, number_at) if keys is not None else None
-        if keys is not None and payload is not None:
-            self.adopt(direction, header, keys)
-        return payload
+        first = first_keys(header.version, header.destination, packet, number_at)
+        if first is None:
+            return None
+        self.adopt(direction, header, first[0])
+        return first[1]
 
     def adopt(self, direction: int, header: LongHeader, keys: InitialKeys) -> None:
         """The client's first Initial under these keys was authentic."""
@@ -226,13 +226,13 @@ def recognize_quic(flow: FlowContext, direction: int, data: bytes) -> Inspector 
     if data[0] & 0xC0 == 0xC0:
         header = parse_long_header(data, 0)
         if header is not None and header.kind == INITIAL:
-            if salt(header.version) is not None:
-                keys = initial_keys(header.version, header.destination, CLIENT)
-                if keys is None or keys.open(data[: header.end], header.number_at) is None:
-                    return None
+            first = first_keys(header.version, header.destination, data[: header.end], header.number_at)
+            if first is not None:
                 inspector = QuicInspector(flow)
-                inspector.adopt(direction, header, keys)
+                inspector.adopt(direction, header, first[0])
                 return inspector
-            if header.version & 0x0F0F0F0F == 0x0A0A0A0A and len(data) >= _NEGOTIATED_SIZE:
+            if is_reserved(header.version) and len(data) >= _NEGOTIATED_SIZE:
                 return QuicInspector(flow)
+            if salts(header.version):
+                return None
     return QuicInspector(flow) if parse_chlo(data) is not None else None

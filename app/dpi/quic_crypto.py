@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-from app.dpi.quic_versions import is_v2, salt
+from app.dpi.quic_versions import is_v2, salts
 
 CLIENT: Final = b"client in"
 SERVER: Final = b"server in"
@@ -63,9 +63,21 @@ class InitialKeys:
 
 def initial_keys(version: int, connection_id: bytes, side: bytes) -> InitialKeys | None:
     """Keys from the client's first Destination Connection ID; `side`: CLIENT or SERVER. None: unknown version."""
-    start = salt(version)
-    if start is None:
-        return None
+    found = salts(version)
+    return _keys(found[0], version, connection_id, side) if found else None
+
+
+def first_keys(version: int, connection_id: bytes, packet: bytes, number_at: int) -> tuple[InitialKeys, bytes] | None:
+    """The client's keys under which its first Initial is authentic, and its frames."""
+    for start in salts(version):
+        keys = _keys(start, version, connection_id, CLIENT)
+        payload = keys.open(packet, number_at)
+        if payload is not None:
+            return keys, payload
+    return None
+
+
+def _keys(start: bytes, version: int, connection_id: bytes, side: bytes) -> InitialKeys:
     secret = hkdf_expand_label(hmac.digest(start, connection_id, "sha256"), side, 32)
     prefix = b"quicv2 " if is_v2(version) else b"quic "
     return InitialKeys(

@@ -40,17 +40,25 @@ def version_name(version: int) -> str:
     known = _SALTS.get(version)
     if known is not None:
         return known[0]
-    if version & 0x0F0F0F0F == 0x0A0A0A0A:
+    if is_reserved(version):
         return f"reserved-{version:08x}"
     if version >> 24 in b"QT" and all(48 <= version >> shift & 0xFF <= 57 for shift in (0, 8, 16)):
         return version.to_bytes(4, "big").decode("ascii")
     return f"draft-{version & 0xFF}" if version & 0xFFFFFF00 == _DRAFT else f"0x{version:08x}"
 
 
-def salt(version: int) -> bytes | None:
-    """None: a version whose Initial packets cannot be opened."""
+def salts(version: int) -> tuple[bytes, ...]:
+    """Those that its Initial packets may be opened with; none: a version that cannot be read. A client that tries with a reserved version whether the
+    server negotiates takes the salt of the version that it goes on with."""
     known = _SALTS.get(version)
-    return known[1] if known is not None else None
+    if known is not None:
+        return (known[1],)
+    return (_SALT_33, _SALT_29) if is_reserved(version) else ()
+
+
+def is_reserved(version: int) -> bool:
+    """RFC 9000 § 15: of no version, to exercise negotiation."""
+    return version & 0x0F0F0F0F == 0x0A0A0A0A
 
 
 def is_v2(version: int) -> bool:

@@ -84,6 +84,13 @@ def test_the_client_initial_of_the_standards(version, start, end):
     assert hello.ja4.startswith("q13d0211an_")
 
 
+@pytest.mark.parametrize("version", [1, DRAFT29])
+def test_a_reserved_version_is_opened_with_what_the_client_goes_on_with(version):
+    packet = initial(crypto(0, HELLO), ID, version=version, announced=0x0A1A2A3A, fill=1162)
+    (hello,) = hellos(quic((C, packet)))
+    assert (hello.server_name, hello.quic_version) == ("quic.example", "reserved-0a1a2a3a")
+
+
 def test_the_server_initial_of_the_standard():
     flow = quic((C, initial(RFC_CLIENT_FRAMES, ID, number=2, fill=1162)), (S, RFC_SERVER))
     (answer,) = flow.of(TlsServerHello)

@@ -122,17 +122,18 @@ def initial(
     *,
     keyed=None,
     version=1,
+    announced=None,
     number=0,
     size=4,
     side=b"client in",
     token=b"",
     fill=0,
 ):
-    """A protected Initial packet. `keyed`: the connection id of the keys; `fill`: payload bytes to pad to."""
+    """A protected Initial packet. `keyed`: the connection id of the keys; `announced`: the version that it says; `fill`: payload bytes to pad to."""
     key, iv, protection = keys(version, destination if keyed is None else keyed, side)
     frames = frames.ljust(fill, b"\0")
     first = 0xC0 | (0x10 if version == 0x6B3343CF else 0) | size - 1
-    header = bytes((first,)) + version.to_bytes(4, "big") + short(destination, 1) + short(source, 1)
+    header = bytes((first,)) + (announced or version).to_bytes(4, "big") + short(destination, 1) + short(source, 1)
     header += varint(len(token)) + token + u16(0x4000 | size + len(frames) + 16)
     number_at = len(header)
     header += number.to_bytes(size, "big")
