@@ -24,6 +24,7 @@ from app.flow.table import FlowTable
 from app.native.call import EACH_CALL
 from app.native.loader import kernel
 from app.sensor import select_layout as layout
+from app.sensor.fragments import FragmentJoiner, read_piece
 from app.sensor.inspected_flow import ENDED, UNKNOWN, Beginning, InspectedFlow, Pieces
 from app.wire.addresses import format_address
 
@@ -72,6 +73,7 @@ class Inspection:
             data, packets, n, rows, known, self._wanted, self._skip_to, chosen, self._skipped
         )
         self._flows: dict[int, InspectedFlow] = {}  # by flow id
+        self._joiner = FragmentJoiner()
         self._budget = ReassemblyBudget(REASSEMBLY_BYTES)
         self._seconds_per_tick = seconds_per_tick
         self._spent = 0.0  # s of the processor in this tick, before the block that is looked at
@@ -122,6 +124,13 @@ class Inspection:
         for k, (choice, flow_id, slot, ts, seq, ack, flags, length, protocol) in enumerate(columns):
             _, direction, first, last, fits, expected_a, expected_b = choice
             flow = flows.get(flow_id)
+            whole: bytes | None = None
+            if fits == layout.PIECE:
+                whole = self._join(rows[k], data, flow_id, direction, first, last)
+                if whole is None:
+                    passed += last - first
+                    continue
+                fits = layout.EVERY
             if flow is None:
                 if (
                     fits and not state[slot]
@@ -142,7 +151,7 @@ class Inspection:
             ):
                 passed += last - first
                 continue
-            payload = bytes(buffer[first:last])
+            payload = bytes(buffer[first:last]) if whole is None else whole
             self.bytes_read += last - first
             if flow is None:
                 ends = ends or list(zip(*(rows[name].tolist() for name in _ENDS), strict=True))
@@ -162,6 +171,18 @@ class Inspection:
                 self.identified.append((slot, flow.context))
         self._skipped[0] += passed
         self._spent += time.thread_time() - self._begun
+
+    def _join(
+        self, row: np.void, data: NDArray[np.uint8], flow_id: int, direction: int, first: int, last: int
+    ) -> bytes | None:
+        """The payload of a UDP datagram of which this is the last fragment that missed."""
+        offset = int(row["offset"])
+        if last - first != int(row["payload_len"]) or row["depth"]:
+            return None  # cut, or inside a tunnel
+        piece = read_piece(data[offset:first].tobytes(), int(row["link_type"]))
+        if piece is None:
+            return None
+        return self._joiner.add(flow_id, direction, piece, data[first:last].tobytes(), int(row["ts"]))
 
     def ended(self, flow_id: int, ts: int) -> None:
         """The flow table has ended a flow: what its inspector still holds is told."""

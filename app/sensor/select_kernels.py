@@ -12,7 +12,7 @@ from numba import from_dtype, int32, int64, njit, types, uint64
 
 from app.dpi import signatures as signed
 from app.flow import layout as at
-from app.model.layers import KIND_FIRST_OF_FLOW, KIND_LATER_FRAGMENT
+from app.model.layers import KIND_FIRST_OF_FLOW, KIND_FRAGMENT, KIND_LATER_FRAGMENT
 from app.native.declare import kernel
 from app.sensor.select_layout import (
     ALL,
@@ -29,6 +29,7 @@ from app.sensor.select_layout import (
     JUDGED_A,
     JUDGED_B,
     LAST_BYTE,
+    PIECE,
     PLACE,
 )
 from app.wire.records import PACKET_DTYPE
@@ -101,7 +102,8 @@ def select(data, packets, n, rows, signatures, wanted, skip_to, chosen, skipped)
     for i in range(n):
         p = packets[i]
         r = int64(p.flow)
-        if r < 0 or (p.protocol != 6 and p.protocol != 17) or p.kind & KIND_LATER_FRAGMENT:
+        piece = p.protocol == 17 and p.kind & KIND_FRAGMENT != 0
+        if r < 0 or (p.protocol != 6 and p.protocol != 17) or (p.kind & KIND_LATER_FRAGMENT and not piece):
             continue
         if p.kind & KIND_FIRST_OF_FLOW:
             wanted[r] = FRESH_TCP if p.protocol == 6 else DATAGRAMS
@@ -125,7 +127,9 @@ def select(data, packets, n, rows, signatures, wanted, skip_to, chosen, skipped)
         fits = int64(0)
         expected_a = int64(-1)
         expected_b = int64(-1)
-        if state <= FRESH_TCP + JUDGED_A + JUDGED_B:
+        if piece:
+            fits = PIECE
+        elif state <= FRESH_TCP + JUDGED_A + JUDGED_B:
             fits = EVERY
             if p.protocol == 6:
                 seq = int64(p.seq)

@@ -23,4 +23,5 @@ FITS: Final = 4  # bits of the recognisers whose signature the flow's first payl
 EXPECTED_A: Final = 5  # next sequence number of both directions where the flow begins to be looked at; -1 = not known
 EXPECTED_B: Final = 6
 CHOSEN_COLUMNS: Final = 7
+PIECE: Final = -2  # FITS of an IP fragment of UDP: it has to be put together first
 EVERY: Final = -1  # FITS where a hole came before the first payload: it may be anything
