@@ -212,7 +212,8 @@ def test_no_request_breaks_it(site: Site, document: dict[str, Any]) -> None:
         response = client.open(
             case.formatted_path,
             method=case.method,
-            query_string=case.query or None,
+            # of a session that is made up there would be nothing but 404
+            query_string={key: value for key, value in (case.query or {}).items() if key != "session"} or None,
             json=case.body if isinstance(case.body, (dict, list, str, int, float, bool)) else None,
         )
         text = response.get_data().decode("utf-8", "replace")

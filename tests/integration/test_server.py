@@ -1,6 +1,7 @@
 """`python wsgi.py` as a user starts it: port, signals, Quit, replay, in both server modes."""
 
 import contextlib
+import csv
 import http.client
 import io
 import json
@@ -14,12 +15,14 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 import requests
 from scapy.utils import PcapReader
 
+from app import kernel_cache
 from tests import compiled_kernels
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -222,7 +225,49 @@ def test_replay_of_files_that_are_none(run, place):
     assert not any("Traceback" in line for line in server.errors)
 
 
-def test_a_file_beside_the_live_capture(run):
+ENDS = ("src_ip", "dst_ip")
+SHOWN = ("protocol", "src_port", "dst_port", "src_packets", "dst_packets", "src_bytes", "dst_bytes")
+
+
+def _exports_are_what_was_shown(server, session, whole, place):
+    """Files read again: the capture file by the analysis, rows by strict readers, and a file to give away differs in names alone."""
+    export = f"http://127.0.0.1:{server.port}/api/export"
+    shown = requests.get(f"{export}/json?what=flows&session={session}", timeout=30).json()
+    assert _sorted(_analyzed(place, whole), *ENDS) == _sorted(shown, *ENDS)
+    archive = requests.get(f"{export}/pcap?shareable=1&session={session}", timeout=30).content
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        shared, manifest = opened.read("netglass-packets.pcap"), json.loads(opened.read("manifest.json"))
+    given = _analyzed(place, shared)
+    assert _sorted(given) == _sorted(shown)
+    true = {flow[end] for flow in shown for end in ENDS}
+    assert not {flow[end] for flow in given for end in ENDS} & true
+    assert manifest["frames_left_out"] == 0
+    assert manifest["frames"] == sum(flow["src_packets"] + flow["dst_packets"] for flow in shown)
+    rows = list(csv.reader(io.StringIO(requests.get(f"{export}?session={session}", timeout=30).text), strict=True))
+    assert len(rows) == len(shown) + 1
+    assert {len(row) for row in rows} == {len(rows[0])}
+
+
+def _analyzed(place, capture):
+    path = place / "again.pcap"
+    path.write_bytes(capture)
+    kernels = kernel_cache.directory_of(place / "data", os.geteuid())
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "analyze", "--json", path],
+        cwd=PROJECT,
+        env={"PATH": "/usr/bin:/bin", kernel_cache.VARIABLE: str(kernels)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)["flows"]
+
+
+def _sorted(flows, *more):
+    return sorted(tuple(flow[key] for key in (*SHOWN, *more)) for flow in flows)
+
+
+def test_a_file_beside_the_live_capture(run, place):
     """A sensor of its own reads it to the last packet; all of its processes end with the program."""
     capture = (PROJECT / "tests/data/captures/http-pipelined.pcap").read_bytes()
     server = run()
@@ -248,6 +293,7 @@ def test_a_file_beside_the_live_capture(run):
     assert server.call("GET", "/api/stats")[1]["capture"]["file"] is None
     whole = requests.get(f"http://127.0.0.1:{server.port}/api/export/pcap?session={session}", timeout=30).content
     assert [bytes(frame) for frame in PcapReader(io.BytesIO(whole))] == [bytes(frame) for frame in frames]
+    _exports_are_what_was_shown(server, session, whole, place)
     refused = requests.post(
         f"http://127.0.0.1:{server.port}/api/sessions", files={"file": ("a.txt", b"words")}, timeout=KERNELS_SECONDS
     )
