@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.enrich.packed import DamagedTable, read_table
+from app.enrich.packed import DamagedTable, Names, read_table
 
 BUNDLED: Final = Path(__file__).with_name("data") / "oui.table.xz"
 BITS: Final = (36, 28, 24)  # lengths of the prefixes, longest first
@@ -52,7 +52,7 @@ def mac_number(mac: str) -> int | None:
 
 
 @cache
-def _tables() -> tuple[Prefixes, list[str]]:
+def _tables() -> tuple[Prefixes, Names]:
     """Read at the first question: 60 ms."""
     try:
         columns, names, _ = read_table(BUNDLED)
@@ -61,5 +61,5 @@ def _tables() -> tuple[Prefixes, list[str]]:
             found[bits] = np.cumsum(columns[f"prefix{bits}"], dtype=np.uint64), columns[f"owner{bits}"]
     except (OSError, DamagedTable, KeyError):
         none = np.zeros(0, np.uint64), np.zeros(0, np.uint32)
-        return dict.fromkeys(BITS, none), []
+        return dict.fromkeys(BITS, none), Names(b"")
     return found, names

@@ -11,7 +11,7 @@ import pytest
 from app.enrich import update
 from app.enrich.asn import NOBODY, empty_table, load_asn
 from app.enrich.oui import is_made_up, mac_number, vendor
-from app.enrich.packed import DamagedTable, read_table, write_table
+from app.enrich.packed import DamagedTable, Names, read_table, write_table
 from app.wire.addresses import parse_address
 from tests.enrich.mmdb_writer import write_mmdb
 
@@ -64,7 +64,7 @@ def test_a_table_comes_back_as_it_was_written(tmp_path):
     columns = {"a": np.array([1, 2, 300], "<u4"), "b": np.array([1 << 60, 5], "<u8"), "none": np.zeros(0, "<u4")}
     write_table(path, columns, ["Ünï", ""], "note")
     found, names, note = read_table(path)
-    assert (names, note) == (["Ünï", ""], "note")
+    assert (list(names), note) == (["Ünï", ""], "note")
     assert all((found[key] == columns[key]).all() and found[key].dtype == columns[key].dtype for key in columns)
 
 
@@ -114,7 +114,7 @@ def test_an_update_makes_all_three_tables(packages):
         (13335, "Cloud, Inc."), (4200000000, "B"), None, (7, "Six"), None,
     ]  # fmt: skip
     columns, names, note = read_table(data / "oui.table.xz")
-    assert (names, note) == (["Intel", "Small", "Smaller"], "oui-data 9.9.9")
+    assert (list(names), note) == (["Intel", "Small", "Smaller"], "oui-data 9.9.9")
     assert columns["prefix36"].tolist() == [0x70B3D5001]
     assert not list(data.glob("*.new"))
 
@@ -129,3 +129,13 @@ def test_a_failed_update_leaves_what_was_there(packages, capsys):
     assert update.main([str(folder / "nowhere")]) == 1
     assert capsys.readouterr().err.startswith("netglass: the address tables were not updated: there is no package")
     assert update.main(["a", "b"]) == 2
+
+
+def test_names_are_read_out_of_one_text():
+    names = Names("a\n\nzürich\n".encode())
+    assert (len(names), list(names), names[2]) == (4, ["a", "", "zürich", ""], "zürich")
+    for place in (-1, 4):
+        with pytest.raises(IndexError):
+            names[place]
+    with pytest.raises(ValueError, match="utf-8"):
+        Names(b"\xff")
