@@ -10,6 +10,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.wire.network_header import ip_header
 
 MAX_DATAGRAMS: Final = 256  # under way
@@ -57,6 +60,18 @@ class FragmentJoiner:
     def __init__(self) -> None:
         self._open: OrderedDict[Key, _Datagram] = OrderedDict()
         self._bytes = 0
+
+    def take(
+        self, row: np.void, data: NDArray[np.uint8], first: int, last: int, flow_id: int, direction: int
+    ) -> bytes | None:
+        """A fragment (PACKET_DTYPE) with its payload data[first:last] → the payload of the datagram that it completes. What is cut by the snap length or
+        inside a tunnel is left alone."""
+        if last - first != int(row["payload_len"]) or row["depth"]:
+            return None
+        piece = read_piece(data[int(row["offset"]) : first].tobytes(), int(row["link_type"]))
+        if piece is None:
+            return None
+        return self.add(flow_id, direction, piece, data[first:last].tobytes(), int(row["ts"]))
 
     def add(self, flow_id: int, direction: int, piece: Piece, payload: bytes, ts: int) -> bytes | None:
         """The payload of the datagram when this piece was the last that missed. `payload`: of the piece, without the UDP header."""

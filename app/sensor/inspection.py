@@ -24,7 +24,7 @@ from app.flow.table import FlowTable
 from app.native.call import EACH_CALL
 from app.native.loader import kernel
 from app.sensor import select_layout as layout
-from app.sensor.fragments import FragmentJoiner, read_piece
+from app.sensor.fragments import FragmentJoiner
 from app.sensor.inspected_flow import ENDED, UNKNOWN, Beginning, InspectedFlow, Pieces
 from app.wire.addresses import format_address
 
@@ -126,7 +126,7 @@ class Inspection:
             flow = flows.get(flow_id)
             whole: bytes | None = None
             if fits == layout.PIECE:
-                whole = self._join(rows[k], data, flow_id, direction, first, last)
+                whole = self._joiner.take(rows[k], data, first, last, flow_id, direction)
                 if whole is None:
                     passed += last - first
                     continue
@@ -171,18 +171,6 @@ class Inspection:
                 self.identified.append((slot, flow.context))
         self._skipped[0] += passed
         self._spent += time.thread_time() - self._begun
-
-    def _join(
-        self, row: np.void, data: NDArray[np.uint8], flow_id: int, direction: int, first: int, last: int
-    ) -> bytes | None:
-        """The payload of a UDP datagram of which this is the last fragment that missed."""
-        offset = int(row["offset"])
-        if last - first != int(row["payload_len"]) or row["depth"]:
-            return None  # cut, or inside a tunnel
-        piece = read_piece(data[offset:first].tobytes(), int(row["link_type"]))
-        if piece is None:
-            return None
-        return self._joiner.add(flow_id, direction, piece, data[first:last].tobytes(), int(row["ts"]))
 
     def ended(self, flow_id: int, ts: int) -> None:
         """The flow table has ended a flow: what its inspector still holds is told."""
