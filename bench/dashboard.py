@@ -191,8 +191,7 @@ def clients(server: Server, count: int, topics: Sequence[dict[str, Any]], second
     latencies = [value for one in listeners for value in one.latencies]
     gaps = [value for one in listeners for value in one.gaps]
     for one in listeners:
-        threading.Thread(target=one.client.disconnect, daemon=True).start()
-    time.sleep(2)
+        one.client.disconnect()
     return {
         "clients": count,
         "messages": len(latencies),
