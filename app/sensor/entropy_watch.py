@@ -35,7 +35,7 @@ from app.stats.entropy_note import EntropyNote
 
 SECOND: Final = 1_000_000_000
 PATIENCE_NS: Final = 2 * SECOND
-BATCH: Final = 512  # samples that wait before they are looked at between two ticks
+BATCH: Final = 2048  # samples that wait before they are looked at between two ticks
 MOST_ROWS: Final = 20_000  # that wait for a snapshot
 MOST_CANDIDATES: Final = 4_096
 MOST_TOLD: Final = 16_384  # flows whose alerts are remembered
@@ -85,6 +85,9 @@ class EntropyWatch:
         self._rows_waiting = 0
         self._candidates: deque[Candidate] = deque()
         self._told: OrderedDict[int, int] = OrderedDict()  # flow id → alert bits
+        self._settled: set[int] = (
+            set()
+        )  # of a file: flows of which only a change can say more, for they are what they may be
         self._unsaid: dict[int, list[int]] = {}  # of a file: ports and kind of flows whose row is not complete
         if self.last is not None:
             self.last.clear()
@@ -134,14 +137,18 @@ class EntropyWatch:
     # -- samples --------------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        for samples in self.slots.take_samples():
-            self._look_at(samples)
+        taken = self.slots.take_samples()
+        if taken:
+            ids, values = ([getattr(one, name) for one in taken] for name in ("ids", "values"))
+            self._look_at(Samples(np.concatenate(ids), np.concatenate(values)))
 
     def _look_at(self, samples: Samples) -> None:
         rows = measured_rows(samples)
         odd = self._odd(rows, samples)
         if self.last is not None:  # a file: only the last row of a flow is wanted, and what may not fit
-            chosen = odd | (samples.ids[:, at.I_FLAGS] & at.ENDED != 0)
+            flow_ids = samples.ids[:, at.I_FLOW].tolist()
+            settled = np.fromiter(map(self._settled.__contains__, flow_ids), np.bool_, len(flow_ids))
+            chosen = (odd & ~settled) | (samples.ids[:, at.I_FLAGS] != 0)
             self._put_off(samples.ids[~chosen], rows[~chosen])
             samples, rows, odd = Samples(samples.ids[chosen], samples.values[chosen]), rows[chosen], odd[chosen]
         count = len(rows)
@@ -157,7 +164,9 @@ class EntropyWatch:
             if usual is not None:
                 limits[n] = usual
             known[n] = self._sealed(table_row, spoken)
-            if is_odd:
+            if self.last is not None and not flags and (known[n] or (table_row and table_row.kind == expect.MIXED)):
+                self._settled.add(flow_id)
+            elif is_odd:
                 self._note_odd(samples, rows, n, spoken, table_row, usual)
             if flow_id in self._told:
                 rows["alert"][n] |= self._told[flow_id] & ALERT_MISMATCH
