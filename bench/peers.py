@@ -18,6 +18,7 @@ from typing import Any, Final
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parent
 INSPECTING: Final = "Netglass, inspectors on"
+EVERYTHING: Final = "Netglass, everything on"
 OURS: Final = "netglass"
 NO_OP: Final = "libpcap no-op loop"
 
@@ -123,9 +124,12 @@ def _python_rivals(nfstream_python: str) -> list[tuple[Program, str, str]]:
 
 def find(data_dir: Path, nfstream_python: str = sys.executable) -> tuple[list[Program], list[Missing]]:
     """The rivals of this machine, fastest kind first, and those that are not here."""
-    inspecting = (sys.executable, "-m", "app", "analyze", "{file}")
+    ours = (sys.executable, "-m", "app", "analyze")
+    inspecting = (*ours, "--inspect-only", "{file}")
+    everything = (*ours, "--json", "{file}")
     found: list[Program] = [
-        Program(INSPECTING, "flows, applications, DNS, TLS, HTTP", inspecting, counted=r": ([\d,]+) packets")
+        Program(INSPECTING, "flows, applications, DNS, TLS, HTTP", inspecting, counted=r": ([\d,]+) packets"),
+        Program(EVERYTHING, "… entropy, cards, detectors, JSON", everything, counted=r'"packets":(\d+)'),
     ]
     missing: list[Missing] = []
     no_op = data_dir / "noop"
