@@ -32,6 +32,7 @@ from app.dpi.one_message import (
 )
 from app.dpi.pop3 import recognize_pop3
 from app.dpi.postgresql import recognize_postgresql
+from app.dpi.proxy_protocol import recognize_proxy_protocol
 from app.dpi.r_services import recognize_r_services
 from app.dpi.rdp import recognize_rdp
 from app.dpi.redis import recognize_redis
@@ -64,6 +65,7 @@ TCP_RECOGNIZERS: Final[tuple[Recognizer, ...]] = (
     recognize_sip,
     recognize_rtsp,
     recognize_socks,
+    recognize_proxy_protocol,
     recognize_bittorrent,
     recognize_vnc,
     recognize_stun,

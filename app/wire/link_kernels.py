@@ -239,17 +239,18 @@ def first_header(buf, pos, end, link_type):
         if size < 8 or size > end - pos:
             return _DONE, end, 0
         return _WLAN, pos + size, 0
+    hdlc = (link_type == 9 or link_type == 50) and pos + 2 <= end and buf[pos] & 0x7F == 0x0F and buf[pos + 1] == 0
+    if link_type == 104 or hdlc:  # Cisco HDLC, on lines of PPP too: address (0x0F, 0x8F), control, EtherType
+        if pos + 4 > end:
+            return _DONE, end, 0
+        kind = load16(buf, pos + 2)
+        return (_DONE if kind == 0x8035 else kind), pos + 4, 0  # 0x8035 is SLARP here
     if link_type == 9 or link_type == 50:
         return _PPP, pos, 0
     if link_type == 166 or link_type == 204:  # one byte of direction
         return _PPP, pos + 1, 0
     if link_type == 51:
         return _PPPOE, pos, 0
-    if link_type == 104:  # Cisco HDLC: address, control, EtherType
-        if pos + 4 > end:
-            return _DONE, end, 0
-        kind = load16(buf, pos + 2)
-        return (_DONE if kind == 0x8035 else kind), pos + 4, 0  # 0x8035 is SLARP here
     if link_type == 107:
         return frame_relay(buf, pos, end)
     if link_type == 10:  # FDDI: frame control, two addresses

@@ -224,6 +224,33 @@ def test_socks_with_an_unknown_kind_of_address_ends():
     assert not logins((C, b"\5\1\0"), (S, b"\5\0"), (C, b"\5\1\0\x77" + b"www.example.org and more")).more
 
 
+PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "source", "destination"),
+    [
+        (b"PROXY TCP4 192.0.2.1 192.0.2.9 52176 443\r\n", "192.0.2.1:52176", "192.0.2.9:443"),
+        (b"PROXY TCP6 2001:db8::1 2001:db8::2 5 443\r\n", "[2001:db8::1]:5", "[2001:db8::2]:443"),
+        (b"PROXY UNKNOWN\r\n", None, None),
+        (PROXY_2 + b"\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\x09\xcb\xd0\1\xbb", "192.0.2.1:52176", "192.0.2.9:443"),
+        (PROXY_2 + b"\x20\0\0\0", None, None),
+    ],
+)
+def test_the_proxy_protocol_names_the_ends_and_hands_on_what_follows(header, source, destination):
+    flow = logins((C, header + b"SSH-2.0-x\r\n"))
+    assert flow.flow.notes == {"tunnel": True, "rest": {0: b"SSH-2.0-x\r\n"}}
+    said = flow.recognized["proxy"]
+    assert (said.get("source"), said.get("destination")) == (source, destination)
+
+
+def test_a_header_of_the_proxy_protocol_in_pieces():
+    header = PROXY_2 + b"\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\x09\xcb\xd0\1\xbb"
+    flow = logins((C, header[:14]), (C, header[14:20]), (C, header[20:] + b"rest"))
+    assert flow.flow.notes == {"tunnel": True, "rest": {0: b"rest"}}
+    assert "proxy" not in logins((C, PROXY_2 + b"\x21\x11\xff\xff"), (C, bytes(5000))).recognized  # longer than any
+
+
 def test_passwords_in_addresses_are_masked():
     flow = logins((C, b"GET ftp://ann:se@cret@h/x HTTP/1.1\r\nReferer: http://bob:secret@h/\r\n\r\n"))
     assert flow.http[0].uri == "ftp://ann:***@h/x"

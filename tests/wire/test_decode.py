@@ -236,6 +236,7 @@ def test_sctp_ports():
         (9, b"\xff\x03\x00\x21" + bytes(INNER)),
         (50, b"\xff\x03\x00\x21" + bytes(INNER)),
         (104, b"\x0f\x00\x08\x00" + bytes(INNER)),
+        (9, b"\x0f\x00\x08\x00" + bytes(INNER)),
         (
             127,
             b"\0\0\x08\0\0\0\0\0"
@@ -258,6 +259,7 @@ def test_sctp_ports():
         "ppp",
         "ppp-hdlc",
         "chdlc",
+        "chdlc-on-ppp",
         "radiotap",
         "wlan-qos",
     ],
