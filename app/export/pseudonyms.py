@@ -1,7 +1,7 @@
 """Pseudonyms that keep what analysis needs: addresses by Crypto-PAn, names and hardware addresses by a keyed hash.
 
 Crypto-PAn (Xu, Fan, Ammar, Moon: "Prefix-Preserving IP Address Anonymization", 2002) maps two addresses with the same first k bits to two addresses with the same
-first k bits, one to one, and cannot be turned round without the key. One `Pseudonyms` gives each thing the same pseudonym wherever it stands.
+first k bits, one to one, and cannot be turned round without the key. As published, about one address in 15,000 is its own pseudonym; which ones, only the key tells. One `Pseudonyms` gives each thing the same pseudonym wherever it stands.
 """
 
 from __future__ import annotations
