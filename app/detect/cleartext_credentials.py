@@ -24,6 +24,7 @@ _READABLE = frozenset(
         "socks",
         "mqtt",
         "rtsp",
+        "nntp",
         "rlogin",
         "rsh",
         "rexec",

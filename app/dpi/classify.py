@@ -42,6 +42,7 @@ _BY_CONTENT: Final[dict[str, tuple[str, str | None]]] = {
     "mysql": ("MySQL", "Database"),
     "nbns": ("NetBIOS", "System"),
     "netbios": ("NetBIOS", "System"),
+    "nntp": ("Usenet", "Web"),
     "ntp": ("NTP", "System"),
     "pop3": ("POP3", "Email"),
     "postgresql": ("PostgreSQL", "Database"),

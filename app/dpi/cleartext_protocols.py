@@ -12,7 +12,7 @@ from app.dpi.dcerpc import recognize_dcerpc
 from app.dpi.dhcp import recognize_dhcp
 from app.dpi.dialogue import recognize_dialogue
 from app.dpi.ftp import recognize_ftp
-from app.dpi.head_protocols import recognize_rtsp, recognize_ssdp
+from app.dpi.head_protocols import recognize_ssdp
 from app.dpi.http1 import recognize_http1
 from app.dpi.http2 import recognize_http2
 from app.dpi.imap import recognize_imap
@@ -23,6 +23,7 @@ from app.dpi.ldap import recognize_ldap
 from app.dpi.mongodb import recognize_mongodb
 from app.dpi.mqtt import recognize_mqtt
 from app.dpi.mysql import recognize_mysql
+from app.dpi.nntp import recognize_nntp
 from app.dpi.ntp import recognize_ntp
 from app.dpi.one_message import (
     recognize_bittorrent,
@@ -36,6 +37,7 @@ from app.dpi.proxy_protocol import recognize_proxy_protocol
 from app.dpi.r_services import recognize_r_services
 from app.dpi.rdp import recognize_rdp
 from app.dpi.redis import recognize_redis
+from app.dpi.rtsp import recognize_rtsp
 from app.dpi.sip import recognize_sip
 from app.dpi.smb import recognize_smb
 from app.dpi.smtp import recognize_smtp
@@ -64,6 +66,7 @@ TCP_RECOGNIZERS: Final[tuple[Recognizer, ...]] = (
     recognize_mqtt,
     recognize_sip,
     recognize_rtsp,
+    recognize_nntp,
     recognize_socks,
     recognize_proxy_protocol,
     recognize_bittorrent,

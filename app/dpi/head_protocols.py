@@ -1,4 +1,4 @@
-"""Protocols that write like HTTP and are not: RTSP (RFC 7826), and SSDP (UPnP Device Architecture 2.0); SIP is in `app.dpi.sip`."""
+"""Protocols whose one head says it all, written like HTTP: SSDP (UPnP Device Architecture 2.0); SIP is in `app.dpi.sip`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import ClassVar, Final
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
 from app.dpi.printable import without_password
 from app.dpi.protocol_inspector import ProtocolInspector, on_port
-from app.dpi.signatures import TCP, UDP, begins, exactly, pattern
+from app.dpi.signatures import UDP, begins, exactly
 
-_RTSP: Final = re.compile(
-    rb"(?:RTSP/[12]\.0 [1-5][0-9]{2}[ \r\n]|[A-Z_]{3,16} (?:rtspu?://[^\s\0]{1,1024}|\*) RTSP/[12]\.0\r?\n)"
-)
 _SSDP: Final = re.compile(rb"(?:M-SEARCH \* HTTP/1\.[01]|NOTIFY \* HTTP/1\.[01])\r\n")
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _LIMIT: Final = 16 << 10
@@ -70,13 +67,6 @@ class HeadInspector(ProtocolInspector):
         self.note(name, value)
 
 
-class RtspInspector(HeadInspector):
-    """The address and the software."""
-
-    protocol = "rtsp"
-    fields: ClassVar[dict[bytes, str]] = {b"user-agent": "user_agent", b"server": "server"}
-
-
 class SsdpInspector(HeadInspector):
     """What is searched or announced."""
 
@@ -89,12 +79,6 @@ class SsdpInspector(HeadInspector):
         b"usn": "usn",
         b"location": "location",
     }
-
-
-@begins(pattern(TCP, "4?", "5?", spaced=True))
-def recognize_rtsp(flow: FlowContext, direction: int, data: bytes) -> Inspector | None:
-    """A request or response of RTSP."""
-    return RtspInspector(flow) if flow.protocol == 6 and _RTSP.match(data) else None
 
 
 @begins(exactly(UDP, b"M-SEARCH * HTTP/", b"NOTIFY * HTTP/1.", b"HTTP/1.1 200 OK"))

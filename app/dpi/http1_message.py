@@ -117,16 +117,22 @@ def content_length(head: Head) -> int | None:
 
 
 def basic_user(head: Head) -> bytes | None:
-    """The user name of basic authentication (RFC 7617), to the server or to a proxy; the password is not looked at."""
+    """The user name of basic authentication (RFC 7617), to the server or to a proxy."""
     for name in (b"authorization", b"proxy-authorization"):
-        scheme, _, token = head.fields.get(name, b"").partition(b" ")
-        if scheme.lower() != b"basic":
-            continue
-        token = token.strip()
-        try:
-            user, colon, _ = base64.b64decode(token + b"=" * (-len(token) % 4)).partition(b":")
-        except (binascii.Error, ValueError):
-            continue
-        if colon:
+        user = basic_name(head.fields.get(name, b""))
+        if user is not None:
             return user
     return None
+
+
+def basic_name(value: bytes) -> bytes | None:
+    """The user name in the value of an Authorization field, None where it is not `Basic`; the password is not looked at."""
+    scheme, _, token = value.partition(b" ")
+    if scheme.lower() != b"basic":
+        return None
+    token = token.strip()
+    try:
+        user, colon, _ = base64.b64decode(token + b"=" * (-len(token) % 4)).partition(b":")
+    except (binascii.Error, ValueError):
+        return None
+    return user if colon else None

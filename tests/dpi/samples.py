@@ -96,6 +96,7 @@ SAMPLES = [
     ("telnet", 6, 23, [(S, b"\xff\xfd\x18\xff\xfb\x01login: "), (C, b"ann\r\n"), (S, b"Password: "), (C, b"secret\r\n"), (S, b"\r\nLast login: now\r\n$ ")]),
     ("sip", 17, 5060, [(C, b"REGISTER sip:h SIP/2.0\r\nFrom: <sip:ann@h>;tag=1\r\nTo: <sip:ann@h>\r\nUser-Agent: ua\r\n\r\n")]),
     ("rtsp", 6, 554, [(C, b"OPTIONS rtsp://ann:secret@h/v RTSP/1.0\r\nUser-Agent: vlc\r\n\r\n")]),
+    ("nntp", 6, 119, [(S, b"200 news.example.org ready\r\n"), (C, b"AUTHINFO USER ann\r\n"), (S, b"381 more\r\n"), (C, b"AUTHINFO PASS secret\r\n"), (S, b"281 in\r\n")]),
     ("ssdp", 17, 1900, [(C, b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nST: ssdp:all\r\n\r\n")]),
     ("smb", 6, 445, [(C, nbss(b"\xfeSMB" + bytes(96))), (S, nbss(SMB2_NEGOTIATED)), (C, nbss(b"\xfeSMB" + bytes(60) + ntlm("ann", "CORP", "PC")))]),
     ("rdp", 6, 3389, [(C, b"\3\0\0\x29\x24\xe0\0\0\0\0\0Cookie: mstshash=ann\r\n\1\0\x08\0\3\0\0\0"), (S, b"\3\0\0\x13\x0e\xd0\0\0\0\0\0\2\0\x08\0\2\0\0\0")]),

@@ -1,5 +1,6 @@
 """Recognition by content: every protocol's own messages, none of the others', nothing in noise, and no password anywhere."""
 
+import base64
 import random
 
 import pytest
@@ -70,6 +71,11 @@ def test_noise_is_nothing():
     assert taken == []
 
 
+def lines_of(name):
+    """The conversation of the first sample of a protocol."""
+    return next(lines for protocol, _, _, lines in SAMPLES if protocol == name)
+
+
 def logins(*lines, port=9999, protocol=6):
     return play(recognizers_for(protocol), *lines, dst_port=port, protocol=protocol)
 
@@ -82,6 +88,7 @@ def test_expected_logins_of_the_samples():
         "pop3": [("pop3", "ann", False)],
         "imap": [("imap", "ann", True)],
         "telnet": [("telnet", "ann", True)],
+        "nntp": [("nntp", "ann", True)],
         "mysql": [("mysql", "ann", True)],
         "postgresql": [("postgresql", "ann", True)],
         "redis": [("redis", "ann", True)],
@@ -126,8 +133,8 @@ def test_expected_details_of_the_samples():
         ([(S, b"+OK POP3\r\n"), (C, b"STLS\r\n"), (S, b"+OK\r\n")], 9999),
         ([(S, b"* OK IMAP\r\n"), (C, b"1 STARTTLS\r\n"), (S, b"1 OK\r\n")], 9999),
         ([(C, bytes.fromhex("0000000804d2162f")), (S, b"S")], 5432),
-        ([(S, SAMPLES[13][3][0][1]), (C, b"\x20\0\0\1" + b"\x85\xae\xff\1" + bytes(28))], 3306),
-        (SAMPLES[12][3], 3389),
+        ([(S, lines_of("mysql")[0][1]), (C, b"\x20\0\0\1" + b"\x85\xae\xff\1" + bytes(28))], 3306),
+        (lines_of("rdp"), 3389),
     ],
 )
 def test_protocols_that_change_to_tls_say_so(lines, port):
@@ -222,6 +229,42 @@ def test_socks_hands_on_what_follows():
 
 def test_socks_with_an_unknown_kind_of_address_ends():
     assert not logins((C, b"\5\1\0"), (S, b"\5\0"), (C, b"\5\1\0\x77" + b"www.example.org and more")).more
+
+
+def test_a_login_of_rtsp_is_told_with_its_outcome():
+    asked = b"DESCRIBE rtsp://10.0.0.9/live RTSP/1.0\r\nCSeq: 2\r\n"
+    basic = b"Authorization: Basic YW5uOnNlY3JldA==\r\n"
+    refused = b"RTSP/1.0 401 Unauthorized\r\nCSeq: 2\r\nServer: cam\r\n\r\n"
+    described = b"RTSP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nv=0\r\n"
+    flow = logins((C, asked + b"\r\n"), (S, refused), (C, asked + basic + b"\r\n"), (S, refused), (C, asked + basic + b"\r\n"), (S, described))  # fmt: skip
+    assert flow.logins == [("rtsp", "ann", False), ("rtsp", "ann", True)]
+    assert flow.recognized["rtsp"] == {
+        "method": "DESCRIBE",
+        "target": "rtsp://10.0.0.9/live",
+        "status": "401",
+        "server": "cam",
+    }
+    assert not flow.more
+    assert "secret" not in repr(flow.facts)
+    assert logins((C, asked + basic + b"\r\n")).logins == [("rtsp", "ann", None)]
+    media = logins((C, asked + b"\r\n"), (S, b"$\0\5\xdc" + bytes(1500)))
+    assert not media.more
+
+
+def test_logins_of_nntp():
+    plain = base64.b64encode(b"\0ann\0secret")
+    greeting = (S, b"201 InterNetNews NNRP server ready\r\n")
+    assert logins(greeting, (C, b"AUTHINFO SASL PLAIN " + plain + b"\r\n"), (S, b"481 no\r\n")).logins == [
+        ("nntp", "ann", False)
+    ]
+    assert logins(
+        greeting, (C, b"AUTHINFO SASL PLAIN\r\n"), (S, b"383 =\r\n"), (C, plain + b"\r\n"), (S, b"281 yes\r\n")
+    ).logins == [("nntp", "ann", True)]
+    changed = logins(greeting, (C, b"STARTTLS\r\n"), (S, b"382 go on\r\n"))
+    assert changed.flow.notes["starttls"] is True
+    unnamed = logins((S, b"200 ready\r\n"), (C, b"MODE READER\r\n"), (S, b"200 ready\r\n"), (C, b"GROUP a.b\r\n"))
+    assert unnamed.recognized["nntp"]["group"] == "a.b"
+    assert "nntp" not in logins((S, b"200 ready\r\n"), (C, b"USER ann\r\n")).recognized
 
 
 PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n"

@@ -207,4 +207,6 @@ def test_a_hundred_thousand_addresses_cost_little_after_their_first_sight() -> N
     table.numbers(version, high, low)
     again = time.process_time()
     print([round(1e6 * seconds / count, 2) for seconds in (numbered - began, looked_up - numbered, again - looked_up)])
-    assert 3 * (again - looked_up) < looked_up - began  # after the first sight; how many microseconds is printed, not judged
+    assert (
+        3 * (again - looked_up) < looked_up - began
+    )  # after the first sight; how many microseconds is printed, not judged
