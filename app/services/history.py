@@ -134,10 +134,6 @@ class History:
         """The store's answer. `Unavailable` says why there is none; `BadRequest` for a query it does not understand."""
         if not self.enabled:
             raise Unavailable(self.off, "history_off")
-        if self._client.pid is None and not self._path.exists():
-            self.write()
-            if self._client.pid is None:
-                raise Unavailable("Nothing has been written to the history yet.", "history_empty")
         try:
             return self._ask(question, **fields)
         except StoreRefused as error:

@@ -193,6 +193,15 @@ def test_long_flows_are_told_of_in_stretches_whose_sums_are_right(tmp_path: Path
         assert total <= now[rows[0]["flow_id"]]
 
 
+def test_a_history_without_anything_answers_with_nothing(tmp_path: Path) -> None:
+    with running_site(tmp_path, flows=10, history=True) as site:
+        site.house.history.write = nothing
+        assert get(site, "/api/connections?history=1").get_json() == []
+        assert get(site, "/api/history/top?by=app").get_json() == []
+        assert get(site, "/api/history/summary").status_code == 200
+        site.house.history._client.close()
+
+
 def test_history_survives_a_new_start(tmp_path: Path) -> None:
     for flows in (100, 100):
         with running_site(tmp_path, flows=flows, history=True) as site:

@@ -27,7 +27,7 @@ const spoken = (row) => (row.application && row.detailed_protocol !== row.applic
 
 /**
  * `value` is what sorts; without it the text does. `first`: shown at the start; "known": as soon as one row has a value; `least`: the
- * width of the window in px below which it is not shown by itself.
+ * width of the window in px below which it is not shown by itself; `instead` of a column that has nothing to say, `leastInstead` is.
  */
 export const COLUMNS = [
   { key: "remote_address", label: t("col.remote"), width: 196, grow: 1.2, above: remoteName, cell: text("remote_address"), term: addressTerm("remote_address"), first: true },
@@ -35,7 +35,7 @@ export const COLUMNS = [
   { key: "server_name", label: t("col.serverName"), width: 156, grow: 0.8, cell: text("server_name"), term: termOf("server_name", "server_name"), first: "known" },
   { key: "app_name", label: t("col.app"), width: 130, cell: text("app_name"), term: termOf("app_name", "app_name"), first: "known" },
   { key: "pid", label: t("col.pid"), width: 76, align: "num", cell: (row) => (row.pid === null || row.pid === undefined ? null : String(row.pid)), value: text("pid"), term: termOf("pid", "pid"), first: false },
-  { key: "local_address", label: t("col.local"), width: 176, grow: 0.6, mono: true, className: "dim", cell: text("local_address"), term: addressTerm("local_address"), first: true, least: 1600 },
+  { key: "local_address", label: t("col.local"), width: 176, grow: 0.6, mono: true, className: "dim", cell: text("local_address"), term: addressTerm("local_address"), first: true, least: 1600, instead: "app_name", leastInstead: 1200 },
   { key: "protocol", label: t("col.protocol"), width: 92, cell: (row) => row.protocol?.toUpperCase(), kind: text("protocol"), term: termOf("protocol", "protocol"), first: true },
   { key: "service", label: t("col.service"), width: 92, cell: text("service"), term: termOf("service", "service"), first: true, least: 1500 },
   { key: "detailed_protocol", label: t("col.detailed"), width: 120, cell: text("detailed_protocol"), term: termOf("detailed_protocol", "detailed_protocol"), first: false },

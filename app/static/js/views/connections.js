@@ -26,6 +26,7 @@ export class ConnectionsView {
   #past = null; // {from, to} of the history; null: live
   #paused = false;
   #known = new Set(); // columns of which a value has been seen
+  #shown = ""; // keys of the columns as they were set last
   #choice = readChoice();
   #stop = [];
   #refused = null;
@@ -127,7 +128,13 @@ export class ConnectionsView {
   // -- columns -------------------------------------------------------------------------------------------------------
 
   #visible() {
-    return COLUMNS.filter((column) => this.#choice[column.key] ?? (innerWidth >= (column.least ?? 0) && (column.first === true || (column.first === "known" && this.#known.has(column.key)))));
+    return COLUMNS.filter((column) => this.#choice[column.key] ?? (this.#fits(column) && (column.first === true || (column.first === "known" && this.#known.has(column.key)))));
+  }
+
+  /** Whether there is room for a column, in the place of another where that has nothing to say. */
+  #fits(column) {
+    const free = column.instead && this.data.rows.size > 0 && !this.#known.has(column.instead);
+    return innerWidth >= ((free ? column.leastInstead : column.least) ?? 0);
   }
 
   #chooseColumns(anchor) {
@@ -157,9 +164,10 @@ export class ConnectionsView {
   #learn(rows) {
     const waiting = COLUMNS.filter((column) => column.first === "known" && !this.#known.has(column.key));
     const found = waiting.filter((column) => rows.some((row) => column.cell(row)));
-    if (!found.length) return;
     for (const column of found) this.#known.add(column.key);
-    this.table.setColumns(this.#visible());
+    const shown = this.#visible().map((column) => column.key).join();
+    if (shown !== this.#shown) this.table.setColumns(this.#visible());
+    this.#shown = shown;
   }
 
   // -- drawing -------------------------------------------------------------------------------------------------------
