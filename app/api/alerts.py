@@ -66,7 +66,7 @@ def summary() -> Response:
     )
 
 
-@blueprint.get("/api/alerts/report")
+@blueprint.get("/api/security/report")
 def report() -> str:
     """The score, what could not be seen, and the alerts that `q` chooses (`muted=1`: with muted ones): a page of HTML to print."""
     only_arguments("q", "muted")

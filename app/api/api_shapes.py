@@ -188,7 +188,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         ("GET", path): Operation(("limit", "offset", "sort", "q", "muted", *_TIMED), listed("Alert"), narrowed=_FACTS)
         for path in ("/api/alerts", "/api/anomalies")
     },
-    ("GET", "/api/alerts/report"): Operation(("q", "muted"), content=("text/html",)),
+    ("GET", "/api/security/report"): Operation(("q", "muted"), content=("text/html",)),
     ("GET", "/api/security"): Operation(
         response=holding("total_packets", "suspicious_count", "recent_threats", "packet_history", "security_score", "threat_distribution")
     ),

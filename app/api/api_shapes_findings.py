@@ -35,7 +35,6 @@ SCHEMAS: Final[dict[str, Schema]] = {
 
 OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/api/alert_summary"): Operation(response={"$ref": "#/components/schemas/AlertSummary"}),
-    ("GET", "/api/alerts/report"): Operation(("q", "muted"), content=("text/html",)),
     ("GET", "/api/alerts/{alert_id}"): Operation(response={"$ref": "#/components/schemas/Alert"}),
     ("POST", "/api/alerts/{alert_id}"): Operation(response={"$ref": "#/components/schemas/Alert"}, body=_JUDGED),
     ("POST", "/api/alert_triage"): Operation(

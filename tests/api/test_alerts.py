@@ -187,7 +187,7 @@ def test_alerts_leave_as_eve_lines(site, tmp_path):
 
 
 def test_the_report_names_what_a_query_does_wrong(site):
-    assert site.client.get("/api/alerts/report?q=severity:high").mimetype == "text/html"
-    refused = site.client.get("/api/alerts/report?q=colour:red")
+    assert site.client.get("/api/security/report?q=severity:high").mimetype == "text/html"
+    refused = site.client.get("/api/security/report?q=colour:red")
     assert refused.status_code == 400
     assert refused.json["position"] == 0

@@ -52,7 +52,7 @@ export class AlertsView extends LogView {
 
   /** The report has the alerts that the list has now. */
   #address() {
-    this.report.href = inSession(`/api/alerts/report${query({ q: this.filter.value, muted: this.data.withMuted ? 1 : null })}`);
+    this.report.href = inSession(`/api/security/report${query({ q: this.filter.value, muted: this.data.withMuted ? 1 : null })}`);
   }
 
   #toggleMuted() {
