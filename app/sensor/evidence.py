@@ -107,8 +107,8 @@ class EvidenceCutter:
             oldest = frames[0].packet_id if frames else NONE
             self._cuts[alert_id] = _Cut(alert.count, alert.last_seen, times, oldest, complete)
             if frames:
-                if not alert.evidence:
-                    alert.evidence = _speaking(alert, frames)
+                held = {frame.packet_id for frame in frames}
+                alert.evidence = [one for one in alert.evidence if one.packet_id in held] or _speaking(alert, frames)
                 alert.filed = len(alert.evidence)
                 self.on_filed(alert)
                 file = self._file(alert, frames)
@@ -179,7 +179,7 @@ def _within_bounds(ids: list[int], sizes: list[int], named: set[int]) -> set[int
 
 
 def _speaking(alert: Alert, frames: list[HeldFrame]) -> list[Evidence]:
-    """For a detector that names flows and no packets: the newest of its flows."""
+    """For a detector that names flows and no packets, or only such as are gone: the newest of its flows."""
     flows = set(alert.flow_ids)
     mine = [frame for frame in frames if frame.flow_id in flows and frame.ts <= alert.last_seen]
     return [Evidence(frame.packet_id, frame.ts) for frame in (mine or frames)[-SPEAKING:]]

@@ -239,5 +239,7 @@ def test_packets_that_are_gone_are_said(tmp_path):
     source = open_file(arp_sweep(tmp_path / "few.pcap", 30))
     pipeline.feed(source.read())
     source.close()
-    cutter.want(alert(1, (1, 9999)))
+    partly = alert(1, (1, 9999))
+    cutter.want(partly)
     assert cutter.take()[0]["complete"] is False
+    assert [one.packet_id for one in partly.backed] == [1]

@@ -102,9 +102,7 @@ def test_what_is_held_is_bounded() -> None:
 def test_any_cut_in_any_order_gives_the_datagram(payload: bytes, size: int, chance: random.Random) -> None:
     size -= size % 8
     cuts = [(0, payload[:size])] + [(at + 8, payload[at : at + size]) for at in range(size, len(payload), size)]
-    pieces = [(Piece(b"id", at, at + len(part) < len(payload)), part) for at, part in cuts]
-    last = max(range(len(pieces)), key=lambda one: pieces[one][0].begin)
-    pieces[last] = (pieces[last][0]._replace(more=False), pieces[last][1])
+    pieces = [(Piece(b"id", at, (at, part) != cuts[-1]), part) for at, part in cuts]
     chance.shuffle(pieces)
     joiner = FragmentJoiner()
     answers = [joiner.add(1, 0, piece, part, 5) for piece, part in pieces]
