@@ -22,7 +22,8 @@ def kept(start_server, page):
     end = time.monotonic() + 2 * LONGEST_SECONDS
     while True:
         counts = requests.get(f"{server.url}api/history", timeout=30).json()["counts"]
-        if all(counts.get(name) for name in ("flows", "dns", "alerts")):
+        critical = requests.get(f"{server.url}api/alerts?history=1&q=severity:critical", timeout=30).json()
+        if all(counts.get(name) for name in ("flows", "dns", "alerts")) and critical:
             return server
         assert time.monotonic() < end, counts
         time.sleep(0.3)
