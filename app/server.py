@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.services.house import House
+    from app.services.mirror import Mirror
 
 PORTS_TRIED: Final = 10
 BACKLOG: Final = 128
@@ -29,11 +30,11 @@ def start_background(app: Flask) -> None:
     house: House = app.extensions[EXTENSION]
     house.start()
     spawn(app.extensions[EMITTER].run, name="emitter")
-    spawn(_give_back_memory, name="memory")
+    spawn(_give_back_memory, house.mirror, name="memory")
 
 
-def _give_back_memory() -> None:
-    while True:
+def _give_back_memory(mirror: Mirror) -> None:
+    while not mirror.ended:
         time.sleep(GIVE_BACK_SECONDS)
         give_back()
 

@@ -25,7 +25,7 @@ class Emitter:
 
     def run(self) -> None:
         generation = -1
-        while True:
+        while not self._mirror.ended:
             generation = self._mirror.wait(generation, LONGEST_WAIT)
             self.round()
             time.sleep(SHORTEST_PAUSE)

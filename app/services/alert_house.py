@@ -65,7 +65,7 @@ class AlertHouse:
 
     def _write_security(self) -> None:
         assert self._security_file is not None
-        while True:
+        while not self._mirror.ended:
             time.sleep(SECURITY_SECONDS)
             try:
                 self._security_file.write(self.security())

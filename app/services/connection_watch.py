@@ -77,9 +77,9 @@ class ConnectionWatch:
             del self._kept[one.name]
 
     def run(self) -> None:
-        """For the life of the process."""
+        """For the life of the mirror."""
         self.load()
-        while True:
+        while not self._mirror.ended:
             time.sleep(SECONDS)
             try:
                 self.look(time.time_ns())

@@ -33,8 +33,8 @@ class EntropyRecorder:
         self._mirror = mirror
 
     def run(self) -> None:
-        """For ever."""
-        while True:
+        """For the life of the mirror."""
+        while not self._mirror.ended:
             time.sleep(POLL_SECONDS)
             self.step()
 

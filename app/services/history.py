@@ -77,7 +77,7 @@ class History:
     def run(self) -> None:
         """Writes for the life of the process."""
         tidied = -TIDY_SECONDS
-        while not self._ended:
+        while not (self._ended or self._mirror.ended):
             time.sleep(WRITE_SECONDS if self.state.problem is None else RETRY_SECONDS)
             self.write()
             if self.state.batches and time.monotonic() - tidied > TIDY_SECONDS:

@@ -28,8 +28,8 @@ class Interfaces:
         self._before: dict[str, tuple[float, int, int]] = {}
 
     def run(self) -> None:
-        """Refreshes once a second, for the life of the process."""
-        while True:
+        """Refreshes once a second, for the life of the mirror."""
+        while not self._mirror.ended:
             try:
                 self.refresh()
             except (

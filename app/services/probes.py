@@ -97,8 +97,8 @@ class Probes:
         return {name: dict(status) for name, status in self._status.items()}
 
     def run(self) -> None:
-        """Hands out questions once a second, for the life of the process; starts the prober again where it ends."""
-        while self.wanted:
+        """Hands out questions once a second, for the life of the mirror; starts the prober again where it ends."""
+        while self.wanted and not self._mirror.ended:
             if self._sock is None and not self._start():
                 time.sleep(RESTART_SECONDS)
                 continue

@@ -57,9 +57,9 @@ class Programs:
     # -- in the background ---------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """For the life of the process."""
+        """For the life of the mirror."""
         self._load()
-        while True:
+        while not self._mirror.ended:
             time.sleep(USAGE_SECONDS)
             try:
                 self.refresh()

@@ -51,6 +51,11 @@ class Site:
         until(lambda: len(self.house.mirror.flows))
 
 
+_ended: list[
+    Any
+] = []  # kept: what its sockets and processes say when they are forgotten would be held against another test
+
+
 @contextmanager
 def running_site(
     data_dir: Path,
@@ -70,6 +75,8 @@ def running_site(
         yield Site(app, app.extensions[EXTENSION], broker)
     finally:
         broker.quit()
+        app.extensions[EXTENSION].mirror.end()
+        _ended.append(app)
         sessions = app.extensions[EXTENSION].sessions
         for one in sessions.documents()[1:]:
             sessions.close(one["id"])
