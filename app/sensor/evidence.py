@@ -61,7 +61,6 @@ class _Cut:
     last_seen: int
     times: int
     oldest: int  # packet_id, NONE where there was nothing to put in
-    complete: bool
 
 
 class EvidenceCutter:
@@ -100,14 +99,14 @@ class EvidenceCutter:
             self._budget -= 1
             alert_id, alert = self._waiting.popitem(last=False)
             frames, complete = self._frames(alert)
-            if self._loses(alert_id, frames, complete):
+            held = {frame.packet_id for frame in frames}
+            if self._loses(alert, frames, held):
                 continue
             before = self._cuts.get(alert_id)
             times = before.times + 1 if before else 1
             oldest = frames[0].packet_id if frames else NONE
-            self._cuts[alert_id] = _Cut(alert.count, alert.last_seen, times, oldest, complete)
+            self._cuts[alert_id] = _Cut(alert.count, alert.last_seen, times, oldest)
             if frames:
-                held = {frame.packet_id for frame in frames}
                 alert.evidence = [one for one in alert.evidence if one.packet_id in held] or _speaking(alert, frames)
                 alert.filed = len(alert.evidence)
                 self.on_filed(alert)
@@ -123,12 +122,12 @@ class EvidenceCutter:
         ready, self._ready = self._ready, []
         return ready
 
-    def _loses(self, alert_id: str, frames: list[HeldFrame], complete: bool) -> bool:
+    def _loses(self, alert: Alert, frames: list[HeldFrame], held: set[int]) -> bool:
         """Whether the alert has a file that shows more of its beginning; then there is no use in trying again."""
-        before = self._cuts.get(alert_id)
+        before = self._cuts.get(alert.id)
         if before is None or before.oldest == NONE:
             return False
-        if frames and frames[0].packet_id <= before.oldest and complete >= before.complete:
+        if frames and frames[0].packet_id <= before.oldest and all(one.packet_id in held for one in alert.backed):
             return False
         before.times = MAX_CUTS
         return True

@@ -239,15 +239,6 @@ def test_nmap_host_discovery(program: Program, tmp_path: Path) -> None:
     proved(program, alert, tmp_path)
 
 
-@needs_hping
-def test_hping_flood(program: Program, tmp_path: Path) -> None:
-    """As fast as it goes, for three seconds: the sender takes the processor from the sensor, which works off its ring afterwards."""
-    flood = ["hping3", "-q", "-S", "-p", "443", "--flood", "--rand-source", "10.9.1.107"]
-    with attack("timeout", "-s", "INT", "3", *flood):
-        alert = heard(program, "syn_flood", None, "10.9.1.107")
-    proved(program, alert, tmp_path, identical=False)
-
-
 @pytest.mark.parametrize(
     ("kind", "rule", "source", "target"),
     [
@@ -264,6 +255,15 @@ def test_attacks_by_hand(
     with by_hand(kind):
         alert = heard(program, rule, source, target)
     proved(program, alert, tmp_path, identical=kind != "syn_flood")
+
+
+@needs_hping
+def test_hping_flood(program: Program, tmp_path: Path) -> None:
+    """As fast as it goes, for three seconds: the sender takes the processor from the sensor, which works off its ring afterwards. So after the others."""
+    flood = ["hping3", "-q", "-S", "-p", "443", "--flood", "--rand-source", "10.9.1.107"]
+    with attack("timeout", "-s", "INT", "3", *flood):
+        alert = heard(program, "syn_flood", None, "10.9.1.107")
+    proved(program, alert, tmp_path, identical=False)
 
 
 def beacon() -> bytes:
