@@ -195,9 +195,9 @@ def heard(program: Program, rule: str, source: str | None, target: str | None) -
     return alert
 
 
-def proved(program: Program, alert: Alert, tmp_path: Path, identical: bool = True) -> None:
-    """The file of the alert's packets opens and holds those that it names; and they raise it again.
-    identical: at the very same packet; the others need more packets than a file keeps to do that."""
+def proved(program: Program, alert: Alert, tmp_path: Path) -> None:
+    """The file of the alert's packets opens and holds those that it names; and they raise it again. At which packet, and how often it is told, depends on
+    how the packets came in blocks, and so on what else the machine does: that is printed. Files are compared to the packet in `tests/sensor/test_evidence.py`."""
     path = f"/api/alerts/{alert['id']}"
     file = program.insist(f"{path}/pcap")
     if shutil.which("tshark") is not None:
@@ -213,7 +213,7 @@ def proved(program: Program, alert: Alert, tmp_path: Path, identical: bool = Tru
     again = json.loads(program.insist(f"{path}/reproduce", "POST"))
     print("raised again", again["reproduced"], again["differences"])
     assert again["reproduced"], again
-    assert not identical or again["alert"]["id"] == again["wanted"]["id"], again["differences"]
+    assert "severity" not in again["differences"], again["differences"]
 
 
 @needs_nmap
@@ -254,7 +254,7 @@ def test_attacks_by_hand(
 ) -> None:
     with by_hand(kind):
         alert = heard(program, rule, source, target)
-    proved(program, alert, tmp_path, identical=kind != "syn_flood")
+    proved(program, alert, tmp_path)
 
 
 @needs_hping
@@ -263,7 +263,7 @@ def test_hping_flood(program: Program, tmp_path: Path) -> None:
     flood = ["hping3", "-q", "-S", "-p", "443", "--flood", "--rand-source", "10.9.1.107"]
     with attack("timeout", "-s", "INT", "3", *flood):
         alert = heard(program, "syn_flood", None, "10.9.1.107")
-    proved(program, alert, tmp_path, identical=False)
+    proved(program, alert, tmp_path)
 
 
 def beacon() -> bytes:
