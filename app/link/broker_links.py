@@ -33,7 +33,7 @@ class BrokerLinks:
             return None
         if found is None:
             if self._receiver.ended:
-                self._end(self._why_gone or "The broker ended; restart Netglass.")
+                self._end("The broker ended; restart Netglass.")  # whatever it said of the sensor before
             return None
         message, descriptors = found
         if message["type"] == "sensor" and len(descriptors) == 1:
