@@ -69,6 +69,8 @@ class Broker:
                 self._start_when_due()
                 self._wait()
                 self._supervisor.collect(time.monotonic())
+                if self._supervisor.running is None:
+                    self._owners.left()
         except OSError:
             pass  # the web process went away while it was being told something
         finally:

@@ -32,6 +32,10 @@ class Owners:
         self._receiver = receiver
         self._responder.restart()
 
+    def left(self) -> None:
+        """The sensor has ended, and its socket is closed: it may have died before that was read here."""
+        self._receiver = None
+
     def register(self, selector: selectors.BaseSelector) -> None:
         """What to wait for, each with what is to be called."""
         if self._responder is None or self._receiver is None:

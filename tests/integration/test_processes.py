@@ -320,7 +320,7 @@ def test_a_sensor_that_dies_too_often_is_given_up(tree):
             break
         tree.sensor = found["pid"]
     assert found["event"] == "ended"
-    assert "not started again" in found["why"]
+    assert "not started again" in found["why"], "".join(tree.errors)
     assert "SIGKILL" in found["why"]
 
 
