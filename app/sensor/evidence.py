@@ -50,6 +50,8 @@ COMMENT_ALERT: Final = (
     "measured",
     "threshold",
     "count",
+    "first_seen",
+    "last_seen",
 )
 
 

@@ -27,7 +27,7 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", TEXT, re.S)
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running_server("eventlet", tmp_path_factory.mktemp("examples"), "--history", "--flows", "500") as found:
-        until(lambda: requests.get(f"{found.url}/api/history", timeout=10).json()["rows_written"] > 50, 40)
+        until(lambda: requests.get(f"{found.url}/api/history", timeout=30).json()["rows_written"] > 50, 40)
         yield found
 
 

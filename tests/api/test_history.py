@@ -226,10 +226,10 @@ def test_a_real_server_writes_and_answers_meanwhile(mode: str, tmp_path: Path) -
     with running_server(mode, tmp_path, "--history", "--flows", "3000", "--token", "right") as server:
         session = requests.Session()
         session.headers["Authorization"] = "Bearer right"
-        until(lambda: session.get(f"{server.url}/api/history", timeout=10).json()["rows_written"] > 100, 30)
-        state = session.get(f"{server.url}/api/history", timeout=10).json()
+        until(lambda: session.get(f"{server.url}/api/history", timeout=30).json()["rows_written"] > 100, 30)
+        state = session.get(f"{server.url}/api/history", timeout=30).json()
         assert state["problem"] is None
-        rows = session.get(f"{server.url}/api/connections?history=1&limit=5", timeout=10).json()
+        rows = session.get(f"{server.url}/api/connections?history=1&limit=5", timeout=30).json()
         assert len(rows) == 5
 
 

@@ -28,7 +28,7 @@ needs_hping = pytest.mark.skipif(shutil.which("hping3") is None, reason="hping3 
 
 
 def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=10)
+    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=30)
 
 
 class Watch:

@@ -123,7 +123,7 @@ def test_the_child_has_no_privilege_and_ends_with_its_socket(dissector):
     assert all(int(lines[name], 16) == 0 for name in ("CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"))
     assert lines["NoNewPrivs"].strip() == "1"
     dissector._sock.close()
-    assert process.wait(timeout=5) == 0
+    assert process.wait(timeout=30) == 0
     dissector._sock = None
 
 

@@ -30,7 +30,7 @@ def subscribe(client: Any, **wanted: Any) -> Any:
     return client.emit("subscribe", wanted, callback=True)
 
 
-def events(client: Any, name: str, seconds: float = 5) -> list[Any]:
+def events(client: Any, name: str, seconds: float = 30) -> list[Any]:
     def found() -> list[Any]:
         return [event["args"][0] for event in client.get_received() if event["name"] == name]
 

@@ -33,7 +33,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def wait_for_flows(server: Server, count: int) -> None:
     url = f"{server.url}/api/connections?limit=1"
-    until(lambda: int(requests.get(url, timeout=10).headers["X-Total-Count"]) >= count, 15)
+    until(lambda: int(requests.get(url, timeout=30).headers["X-Total-Count"]) >= count, 30)
 
 
 class Listener:
@@ -47,7 +47,7 @@ class Listener:
         self.client.connect(
             server.url, transports=options.pop("transports", ["websocket"]), headers=options.pop("headers", {})
         )
-        answer = self.client.call("subscribe", {"topics": list(topics), **options}, timeout=10)
+        answer = self.client.call("subscribe", {"topics": list(topics), **options}, timeout=30)
         assert answer["ok"], answer
 
     def __enter__(self) -> Listener:
@@ -61,8 +61,8 @@ class Listener:
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 def test_frames_keep_coming(server: Server, transport: str) -> None:
     with Listener(server, "stats", "connections", "packets", transports=[transport], limit=100) as listener:
-        until(lambda: len(listener.frames["stats"]) >= 3 and len(listener.frames["connections"]) >= 2, 10)
-        until(lambda: listener.frames["packets"], 5)
+        until(lambda: len(listener.frames["stats"]) >= 3 and len(listener.frames["connections"]) >= 2, 30)
+        until(lambda: listener.frames["packets"], 30)
         first, second = listener.frames["connections"][:2]
         assert (first["base"], first["seq"], len(first["rows"])) == (True, 1, 100)
         assert (second["base"], second["seq"]) == (False, 2)
@@ -71,7 +71,7 @@ def test_frames_keep_coming(server: Server, transport: str) -> None:
 
 def test_all_ten_thousand_rows(server: Server) -> None:
     with Listener(server, "connections", limit=10_000) as listener:
-        until(lambda: listener.frames["connections"], 10)
+        until(lambda: listener.frames["connections"], 30)
         assert len(listener.frames["connections"][0]["rows"]) == 10_000
 
 
@@ -134,14 +134,14 @@ def test_clients_that_stop_reading_cost_no_growing_memory(server: Server) -> Non
         assert len(reader.frames["stats"]) - frames >= 5, "the others are served meanwhile"
         for connection in stalled:
             connection.close()
-    assert requests.get(f"{server.url}/healthz", timeout=5).status_code == 200
+    assert requests.get(f"{server.url}/healthz", timeout=30).status_code == 200
 
 
 def test_an_oversized_message_ends_only_its_sender(server: Server) -> None:
     client = socketio.Client(reconnection=False)
     client.connect(server.url, transports=["websocket"])
     client.emit("subscribe", {"topics": ["stats"], "q": "x" * 200_000})
-    until(lambda: not client.connected, 10)
+    until(lambda: not client.connected, 30)
     client.shutdown()
     gc.collect()
     with Listener(server, "stats") as listener:
@@ -162,14 +162,14 @@ def test_a_large_upload_does_not_stop_the_others(server: Server) -> None:
     sender.start()
     while sender.is_alive():
         started = time.monotonic()
-        assert requests.get(f"{server.url}/healthz", timeout=10).status_code == 200
+        assert requests.get(f"{server.url}/healthz", timeout=30).status_code == 200
         waits.append(time.monotonic() - started)
         time.sleep(0.02)
     sender.join()
     assert answers[0].status_code == 202
     print(f"slowest answer during an upload of 100 MiB: {max(waits) * 1000:.0f} ms")
     assert max(waits) < 2
-    until(lambda: not list((server.data_dir / "uploads").iterdir()), 10)
+    until(lambda: not list((server.data_dir / "uploads").iterdir()), 30)
 
 
 def test_an_upload_that_is_too_large_is_refused_early(server: Server) -> None:
@@ -185,10 +185,10 @@ def test_an_upload_that_is_too_large_is_refused_early(server: Server) -> None:
 
 
 def test_what_queries_over_ten_thousand_flows_cost(server: Server) -> None:
-    requests.post(f"{server.url}/api/capture/start", timeout=10)
+    requests.post(f"{server.url}/api/capture/start", timeout=30)
     until(
         lambda: (
-            int(requests.get(f"{server.url}/api/connections?limit=1", timeout=10).headers["X-Total-Count"]) >= 10_000
+            int(requests.get(f"{server.url}/api/connections?limit=1", timeout=30).headers["X-Total-Count"]) >= 10_000
         )
     )
     session = requests.Session()
@@ -230,4 +230,4 @@ def test_the_sensors_death_reaches_the_browser_within_two_seconds(mode: str, tmp
 @pytest.mark.parametrize("mode", MODES)
 def test_shutting_down_over_rest_and_signals(mode: str, tmp_path: Path) -> None:
     with running_server(mode, tmp_path, "--flows", "10") as server:
-        assert requests.post(f"{server.url}/api/shutdown", timeout=5).json() == {"status": "shutting down"}
+        assert requests.post(f"{server.url}/api/shutdown", timeout=30).json() == {"status": "shutting down"}

@@ -14,6 +14,7 @@ from app.capture.pcap_file import open_file
 from app.detect.engine import Engine
 from app.model.alert import Alert, Detection, Evidence
 from app.model.errors import CaptureError
+from app.model.timestamps import rfc3339
 from app.sensor.evidence import MAX_BYTES, MAX_WAITING, PER_TICK, EvidenceCutter
 from app.sensor.packet_store import PacketStore
 from app.sensor.pipeline import Pipeline
@@ -69,6 +70,11 @@ def stamps_of(file):
             source.release(block)
     source.close()
     return stamps
+
+
+def without_header(file):
+    """A pcapng file from its second block on."""
+    return file[struct.unpack_from("<I", file, 4)[0] :]
 
 
 def cut(path):
@@ -127,6 +133,22 @@ def test_the_file_raises_the_alert_again(tmp_path):
     said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
     assert (said.returncode, said.stderr) == (0, "")
     assert said.stdout.strip().endswith("raised again, identical")
+
+
+def test_limit_passed_at_another_packet_is_the_same_alert_an_hour_later_another(tmp_path):
+    alerts, files = cut(arp_sweep(tmp_path / "sweep.pcap"))
+    one = alerts[0]
+    wanted = {"id": "0123456789abcdef", "rule": "host_sweep_arp", "source": "10.0.0.1", "target": one.detection.target}
+    file = tmp_path / "evidence.pcapng"
+    for seconds, same in ((1, True), (-1, True), (3_599, True), (7_200, False), (-7_200, False)):
+        moment = rfc3339(one.first_seen + seconds * 10**9)
+        comment = json.dumps({"netglass_alert": {**wanted, "first_seen": moment, "last_seen": moment}})
+        file.write_bytes(pcapng_header(comment) + without_header(files[one.id]["file"]))
+        found = reproduce(str(file))
+        assert found["reproduced"] is same
+        if same:
+            assert found["alert"]["id"] == wanted["id"]
+            assert found["differences"]["first_seen"] == [moment, rfc3339(one.first_seen)]
 
 
 def starvation(path, requests=230):

@@ -28,7 +28,7 @@ def made(tmp_path: Path, options=None, **settings) -> tuple[Mirror, Probes]:
     return mirror, Probes(Settings(data_dir=tmp_path, **settings), mirror, places, options)
 
 
-def until(probes: Probes, done, seconds=15.0) -> None:
+def until(probes: Probes, done, seconds=30.0) -> None:
     if probes._sock is None:
         assert probes._start()
     deadline = time.monotonic() + seconds
