@@ -63,6 +63,13 @@ class Answers:
             _log.error("history: %s failed", message.get("type"), exc_info=error)
             return {"ok": False, "error": {"code": "failed", "message": f"History: {error!s:.300}"}}
 
+    def roll(self) -> None:
+        """After a batch: sums up one part of time, where one is over."""
+        try:
+            self._database.roll()
+        except StoreError as error:
+            _log.error("history: %s", error.message)
+
     def _flows(self, message: Message) -> Message:
         return self._reader.flows(Wanted.of(message), *_paging(message))
 
@@ -115,10 +122,13 @@ def serve(sock: socket.socket, path: Path) -> int:
     while data := sock.recv(_READ):
         decoder.feed(data)
         while (frame := decoder.next_frame()) is not None:
-            answer = answers.answer(msgpack.unpackb(frame, strict_map_key=False))
+            message = msgpack.unpackb(frame, strict_map_key=False)
+            answer = answers.answer(message)
             sock.sendall(encode_frame(msgpack.packb(answer)))
             if not answer["ok"] and answer["error"]["code"] == "failed":
                 return 1
+            if message["type"] == "write":
+                answers.roll()  # while nobody waits
     return 0
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,12 +26,16 @@ from app.store.layout import (
     FLOW_TEXTS,
     MINUTE_COUNTERS,
 )
+from app.store.rollups import Rollups
 from app.store.schema import MIGRATIONS, VERSION, quoted
 
 NS: Final = 1_000_000_000
 DAY_NS: Final = 86_400 * NS
 MEMORY: Final = "64MB"
 THREADS: Final = 1
+# Bytes of the log that are gathered before they go into the file. Each time the youngest rows, up to 122,880 of them, are compressed anew: with DuckDB's 16 MB that is every
+# second batch of 20,000, and most of what writing costs.
+LOG_BYTES: Final = 64 << 20
 FREE_BYTES: Final = 256 << 20  # left on the disk, whatever happens
 TIMED: Final[dict[str, str]] = {
     "flows": '"end"',
@@ -61,6 +65,7 @@ class Database:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "threads": threads,
+            "checkpoint_threshold": f"{LOG_BYTES >> 20}MB",
             "temp_directory": str(path.with_suffix(".tmp")),
             "max_temp_directory_size": "1GB",
             "autoinstall_known_extensions": False,
@@ -106,6 +111,7 @@ class Database:
                 "SET pandas_analyze_sample = 0"
             )  # columns of objects are text, whatever their first rows hold
             self._migrate(connection)
+            self._rollups = Rollups(connection)
         except BaseException:
             connection.close()
             raise
@@ -165,10 +171,18 @@ class Database:
             raise
         return count
 
+    def roll(self) -> bool:
+        """Sums up one part of time that is over; whether there was one. Some tenths of a second, so not more than one between two answers."""
+        try:
+            return self._rollups.roll()
+        except duckdb.Error as error:
+            raise self._translated(error) from None
+
     def _rollback(self) -> None:
         self._run = None
         try:
             self.connection.execute("ROLLBACK")
+            self._rollups.forget()
         except duckdb.Error:
             return  # the transaction has ended by itself, or the database with it
 
@@ -192,7 +206,7 @@ class Database:
         columns.update((name, np.ascontiguousarray(rows[name])) for name, _, _ in FLOW_NUMBERS)
         told = (name for name in (*FLOW_TEXTS, *FLOW_INTEGERS) if name in texts)  # the others stay NULL
         columns.update((name, _objects(texts[name], len(rows))) for name in told)
-        return self._insert("flows", columns)
+        return self._insert("flows", columns, lambda: self._rollups.add(len(rows), int(rows["end"].min()), columns))
 
     def _write_facts(self, run: int, facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
         count = 0
@@ -236,10 +250,14 @@ class Database:
         }
         return self._insert(table, columns)
 
-    def _insert(self, table: str, columns: dict[str, np.ndarray[Any, Any]]) -> int:
+    def _insert(
+        self, table: str, columns: dict[str, np.ndarray[Any, Any]], then: Callable[[], None] = lambda: None
+    ) -> int:
+        """Adds rows; `then` runs while they are there as `batch`."""
         names = ", ".join(map(quoted, columns))
         self.connection.register("batch", columns)
         self.connection.execute(f"INSERT INTO {quoted(table)} ({names}) SELECT {names} FROM batch")
+        then()
         self.connection.unregister("batch")
         return len(next(iter(columns.values())))
 
@@ -292,8 +310,16 @@ class Database:
 
     def _delete_before(self, ns: int) -> int:
         count = 0
-        for table, time_column in TIMED.items():
-            count += int(self._one(f"DELETE FROM {quoted(table)} WHERE {time_column} < {ns}") or 0)
+        self.connection.execute("BEGIN")
+        try:
+            for table, time_column in TIMED.items():
+                count += int(self._one(f"DELETE FROM {quoted(table)} WHERE {time_column} < {ns}") or 0)
+            self._rollups.cut(ns)
+            self.connection.execute("COMMIT")
+        except BaseException:
+            self._rollback()
+            raise
+        self._rollups.forget()
         return count
 
     def _delete_oldest(self) -> int:

@@ -6,7 +6,7 @@ A page's rows are found by number first and read whole afterwards, so that order
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,14 +25,12 @@ from app.store.layout import (
     MINUTE_COUNTERS,
     WHOLE,
 )
-from app.store.reading_groups import GROUPS
+from app.store.rollups import TOTAL_COLUMNS, TOTALS, cover, group_keys, group_sums, names_of, table_of, total_sums
 from app.store.schema import quoted
 from app.wire.filter import Query, parse
 from app.wire.filter_facets import AddressFacet
 
 _NUMBERS: Final = tuple(name for name, _, _ in FLOW_NUMBERS)
-_BYTES: Final = "src_bytes + dst_bytes"
-_REMOTE_LO: Final = "CASE WHEN local_is_src THEN dst_lo ELSE src_lo END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,25 +143,26 @@ class Reader:
 
     def top(self, by: str, wanted: Wanted, limit: int) -> list[list[Any]]:
         """[key columns…, bytes, packets, stretches] of a group, most bytes first."""
-        group = GROUPS[by]
-        found = self._flow_condition(parse(wanted.q, FIELDS["flows"]), wanted)
-        names = [f"k{i}" for i in range(len(group))]
-        keys = ", ".join(f"{expression} AS {name}" for expression, name in zip(group, names, strict=True))
+        names = names_of(by)
+        sums, values = self._sums(
+            wanted,
+            lambda rows: group_sums(by, rows),
+            f"SELECT {names}, traffic, packets, stretches FROM {table_of(by)}",
+        )
         rows = self._connection.execute(
-            f"SELECT {keys}, sum({_BYTES})::DOUBLE AS traffic, sum(src_packets + dst_packets)::DOUBLE, count(*) FROM flows "
-            f"WHERE {found.text} GROUP BY {', '.join(names)} ORDER BY traffic DESC, {', '.join(names)} LIMIT {limit}",
-            found.values,
+            f"SELECT {names}, sum(traffic)::DOUBLE AS traffic, sum(packets)::DOUBLE, sum(stretches)::BIGINT FROM ({sums}) "
+            f"GROUP BY {names} ORDER BY traffic DESC, {names} LIMIT {limit}",
+            values,
         ).fetchall()
         return [[*row[:-3], int(row[-3]), int(row[-2]), row[-1]] for row in rows]
 
     def totals(self, wanted: Wanted) -> dict[str, Any]:
         """Sums over a time: `{bytes, bytes_sent, bytes_recv, packets, flows, stretches, hosts, dns_queries, first_ns, last_ns}`."""
-        found = self._flow_condition(parse(wanted.q, FIELDS["flows"]), wanted)
+        sums, values = self._sums(wanted, total_sums, f"SELECT {_names(TOTAL_COLUMNS)} FROM {TOTALS}")
         (row,) = self._connection.execute(
-            f"SELECT coalesce(sum({_BYTES}), 0)::DOUBLE, coalesce(sum(CASE WHEN local_is_src THEN src_bytes ELSE dst_bytes END), 0)::DOUBLE, "
-            f"coalesce(sum(src_packets + dst_packets), 0)::DOUBLE, count(*) FILTER (stretch = 0), count(*), "
-            f'approx_count_distinct({_REMOTE_LO}), min(since), max("end") FROM flows WHERE {found.text}',
-            found.values,
+            "SELECT coalesce(sum(traffic), 0)::DOUBLE, coalesce(sum(sent), 0)::DOUBLE, coalesce(sum(packets), 0)::DOUBLE, coalesce(sum(flows), 0)::BIGINT, "
+            f"coalesce(sum(stretches), 0)::BIGINT, min(since), max(until) FROM ({sums})",
+            values,
         ).fetchall()
         queries = self._count("dns", Sql(f"ns BETWEEN {wanted.first_ns} AND {wanted.last_ns}"))
         sent, total = int(row[1]), int(row[0])
@@ -174,11 +173,33 @@ class Reader:
             "packets": int(row[2]),
             "flows": row[3],
             "stretches": row[4],
-            "hosts": row[5] if row[4] else 0,
+            "hosts": self._hosts(wanted),
             "dns_queries": queries,
-            "first_ns": row[6],
-            "last_ns": row[7],
+            "first_ns": row[5],
+            "last_ns": row[6],
         }
+
+    def _hosts(self, wanted: Wanted) -> int:
+        """Addresses of other ends."""
+        names = names_of("host")
+        sums, values = self._sums(
+            wanted, lambda rows: group_keys("host", rows), f"SELECT {names} FROM {table_of('host')}"
+        )
+        ((count,),) = self._connection.execute(
+            f"SELECT count(*) FROM (SELECT DISTINCT {names} FROM ({sums}))", values
+        ).fetchall()
+        return int(count)
+
+    def _sums(self, wanted: Wanted, of_rows: Callable[[str], str], kept: str) -> tuple[str, Sequence[Any]]:
+        """Sums over a time as one SELECT with its values: those that are kept of the segments within it, and `of_rows` of the flows outside of them. With a
+        query of flows alone."""
+        query = parse(wanted.q, FIELDS["flows"])
+        found = self._flow_condition(query, wanted)
+        covered = cover(self._connection, wanted.first_ns, wanted.last_ns) if query.condition is None else None
+        if covered is None:
+            return of_rows(f"flows WHERE {found.text}"), found.values
+        parts = [of_rows(f"flows WHERE {found.text} AND {outside}") for outside in covered.outside()]
+        return " UNION ALL ".join([f"{kept} WHERE {covered.condition}", *parts]), found.values
 
     def series(self, wanted: Wanted, step: int) -> list[list[int]]:
         """[start in s, counters…] of buckets of `step` seconds (a multiple of 60), from the minutes that were kept."""
@@ -225,6 +246,10 @@ class Reader:
             f"SELECT count(*) FROM {quoted(table)} WHERE {where.text}", where.values
         ).fetchall()
         return int(count)
+
+
+def _names(columns: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(name for name, _ in columns)
 
 
 def _plain(column: Any, order: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from app.store import rollups
 from app.store.layout import FACTS, FLOW_INTEGERS, FLOW_NUMBERS, FLOW_TEXTS, MINUTE_COUNTERS
 
 _SQL_OF: Final = {"JSON": "VARCHAR"}
@@ -52,6 +53,12 @@ def first_version() -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def _rollups() -> tuple[str, ...]:
+    """Sums by segment of time (`app.store.rollups`): what a segment is of, and its sums."""
+    segments = _table("segments", [("segment", "UINTEGER"), ("after_ns", "BIGINT"), ("until_ns", "BIGINT")])
+    return (segments, *(_table(name, columns) for name, columns in rollups.tables().items()))
+
+
 # What version n+1 adds to version n. Append; never change what is there.
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (first_version(), (_table("mutes", _DOCUMENT),))
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (first_version(), (_table("mutes", _DOCUMENT),), _rollups())
 VERSION: Final = len(MIGRATIONS)
