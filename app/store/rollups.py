@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-import duckdb
+from typing import TYPE_CHECKING, Any, Final
 
 from app.store.layout import FLOW_TEXTS
 from app.store.reading_groups import GROUPS, of_end
+
+if TYPE_CHECKING:
+    import duckdb
 
 SEGMENT_ROWS: Final = 200_000
 MINUTE_NS: Final = 60_000_000_000
