@@ -30,7 +30,12 @@ def test_a_time_in_the_past(kept, open_page) -> None:
         expect(page.locator(".history-table tbody tr").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         expect(page.locator("#history-export")).to_have_attribute("href", re.compile(r"^/api/export\?history=1&from="))
-    page.locator(".history-table tbody tr button").first.click()
+    row = page.locator(".history-table tbody tr").first
+    row.locator("button").first.click()
+    expect(page.locator(".drawer[data-kind=connection] h3").first).to_be_visible()
+    page.keyboard.press("Escape")
+    row.locator("button").last.click()
+    page.get_by_role("menuitem", name="Only this value").click()
     expect(page.locator("#history-q")).to_have_value(re.compile("^ip:"))
     page.locator("#history-q").fill("")
     page.locator("#history-from").fill("2001-01-01T00:00:00")

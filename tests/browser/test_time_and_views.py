@@ -56,13 +56,59 @@ def test_a_time_in_the_past_goes_from_page_to_page(kept, page):
     page.locator('#nav a[data-section="history"]').click()
     expect(page.locator("[data-range='1h']")).to_have_attribute("aria-pressed", "true")
     page.locator('#nav a[data-section="hosts"]').click()
+    expect(page.locator("#past-host tbody tr:not([hidden])").first).to_be_visible()
+    expect(page.locator("#hosts-table")).to_be_hidden()
+    page.locator('#nav a[data-section="programs"]').click()
+    expect(page.locator("#past-process tbody tr:not([hidden])").first).to_be_visible()
+    page.locator('#nav a[data-section="overview"]').click()
+    expect(page.locator("#overview .strip [data-name=bytes] b")).to_have_text(re.compile(r"[0-9.]+ [kMG]?B"))
+    page.locator('#nav a[data-section="entropy"]').click()
     expect(page.locator(".time-note")).to_contain_text("This page shows what is live")
     page.locator(".time-note button").click()
     expect(page.locator(".time-note")).to_be_hidden()
-    expect(page).to_have_url(re.compile(r"#/hosts$"))
+    expect(page).to_have_url(re.compile(r"#/entropy$"))
     page.locator('#nav a[data-section="connections"]').click()
     expect(page).to_have_url(re.compile(r"#/connections$"))
     expect(page.locator("#connections-pause")).to_be_visible()
+
+
+def drag(page, chart: str, *, finger: bool = False) -> None:
+    """Over the middle half of a chart, with a mouse or a finger."""
+    over = page.locator(f"{chart} .u-over")
+    over.scroll_into_view_if_needed()
+    box = over.bounding_box()
+    places = [box["x"] + box["width"] * part for part in (0.25, 0.4, 0.6, 0.75)]
+    y = box["y"] + box["height"] / 2
+    if not finger:
+        page.mouse.move(places[0], y)
+        page.mouse.down()
+        for x in places[1:]:
+            page.mouse.move(x, y)
+        page.mouse.up()
+        return
+    touch = page.context.new_cdp_session(page)
+    for kind, x in zip(("touchStart", "touchMove", "touchMove", "touchMove"), places, strict=True):
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.mark.parametrize("finger", [False, True])
+def test_a_stretch_of_the_chart_is_the_time_of_all_pages(kept, open_page, finger):
+    page = open_page(width=390 if finger else 1440, has_touch=finger)
+    page.goto(kept.url)
+    expect(page.locator("#traffic .u-over")).to_be_visible()
+    drag(page, "#traffic", finger=finger)
+    expect(page).to_have_url(re.compile(r"#/overview\?from=[^&]+&to=[^&]+$"))
+    expect(page.locator("#traffic .segmented")).to_have_count(2)
+    expect(page.get_by_role("group", name="Range")).to_be_hidden()
+    page.locator("#traffic .chart-foot summary").click()
+    expect(page.locator("#traffic .chart-values tbody tr").first).to_be_visible()
+    page.locator('#nav a[data-section="connections"]').click()
+    expect(page).to_have_url(re.compile(r"#/connections\?from=[^&]+&to=[^&]+$"))
+    expect(page.locator("#connections-pause")).to_be_hidden()
+    page.locator("#time-live").click()
+    expect(page).to_have_url(re.compile(r"#/connections$"))
+    expect(page.locator("#time-live")).to_be_hidden()
 
 
 def test_a_time_of_ones_own_and_why_it_is_empty(kept, page):

@@ -7,6 +7,7 @@ export const NONE = "–";
 const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
 const twoDigits = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
+const fixed = [0, 1, 2].map((digits) => new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const exact = new Intl.DateTimeFormat(locale, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
 const dateClock = new Intl.DateTimeFormat(locale, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
@@ -32,7 +33,7 @@ function scaled(value, base = 1000) {
     step += 1;
   }
   const digits = step === 0 ? (Number.isInteger(rest) ? 0 : 1) : rest < 9.995 ? 2 : rest < 99.95 ? 1 : 0;
-  const figure = new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(rest);
+  const figure = fixed[digits].format(rest);
   return [value < 0 ? `-${figure}` : figure, prefixes[step]];
 }
 
@@ -101,6 +102,11 @@ export function timeOfDay(text, fine = true) {
   const time = parsed(text);
   if (time && !fine) return clock.format(time);
   return time ? `${clock.format(time)}.${String(time.getMilliseconds()).padStart(3, "0")}` : NONE;
+}
+
+/** Two times, without saying twice what they share. */
+export function dateSpan(from, to) {
+  return dateClock.formatRange(new Date(from), new Date(to));
 }
 
 export function dateTime(text) {

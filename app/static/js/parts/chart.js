@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { locale } from "../strings.js";
+import { brush } from "./chart_brush.js";
 
 const { uPlot } = globalThis; // a plain script that the page loads before its modules: the package has no small file for modules
 const TIME_STEPS = [1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400];
@@ -16,10 +17,10 @@ export class TimeChart {
   #format = String;
   #top = null;
 
-  /** `onCursor(index or null)` hears where the pointer is. */
-  constructor({ label, onCursor }) {
+  /** `onCursor(index or null)` hears where the pointer is; `onSelect(from, to)` which stretch was chosen, in unix seconds. */
+  constructor({ label, onCursor, onSelect = null }) {
     this.element = h("div.chart", { role: "img", "aria-label": label });
-    this.onCursor = onCursor;
+    Object.assign(this, { onCursor, onSelect });
     new ResizeObserver(() => this.#resize()).observe(this.element);
   }
 
@@ -46,6 +47,7 @@ export class TimeChart {
     const width = this.element.clientWidth - 20;
     if (width < 50 || !this.#series.length || this.#data.length !== this.#series.length + 1) return;
     this.#plot = new uPlot(this.#options(width), this.#data, this.element);
+    if (this.onSelect) brush(this.#plot.over, (left, right) => this.onSelect(this.#plot.posToVal(left, "x"), this.#plot.posToVal(right, "x")));
   }
 
   #resize() {
@@ -62,13 +64,13 @@ export class TimeChart {
     return {
       width,
       height: this.element.clientHeight - 8,
-      padding: [10, 28, 0, 0],
+      padding: [10, width < 500 ? 14 : 28, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { size: 7, width: 2, fill: token("--bg") }, drag: { x: false, y: false } },
       scales: { x: { range: () => this.range }, y: { range: (_, low, high) => [0, this.#top ?? (high > 0 ? high * 1.08 : 1)] } },
       axes: [
         { ...axis, size: 28, grid: { show: false }, space: 64, incrs: TIME_STEPS, values: (_, splits) => splits.map((at) => shortTime(at)) },
-        { ...axis, size: 70, space: 44, values: (_, splits) => splits.map((at) => this.#format(at)) },
+        { ...axis, size: 70, space: this.#top === null ? 44 : 24, values: (_, splits) => splits.map((at) => this.#format(at)) },
       ],
       series: [{}, ...this.#drawn().map((one) => this.#line(one))],
       bands: this.#stacked ? this.#series.slice(1).map((_, i) => ({ series: [i + 1, i + 2] })) : undefined,
@@ -113,4 +115,11 @@ function fade(plot, colour) {
 
 const minutes = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const seconds = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const shortTime = (at) => (at % 60 ? seconds : minutes).format(new Date(at * 1000));
+const days = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric" });
+
+/** Midnight is told by its day. */
+function shortTime(at) {
+  const date = new Date(at * 1000);
+  if (!date.getHours() && !date.getMinutes() && !date.getSeconds()) return days.format(date);
+  return (at % 60 ? seconds : minutes).format(date);
+}

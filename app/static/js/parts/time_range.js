@@ -43,10 +43,12 @@ export class TimeRange {
 export function timeText({ range, from, to }) {
   if (range) return t(`time.${range}`);
   if (!from && !to) return t("time.live");
+  if (from && to) return format.dateSpan(from, to);
   return t("time.between", { from: from ? format.dateTime(from) : t("time.begin"), to: to ? format.dateTime(to) : t("time.now") });
 }
 
-function choose(chosen) {
+/** Shows a time, on the page that is shown: `chosen` {range, from, to}. */
+export function choose(chosen) {
   const { name, parameters } = router.parse(location.hash);
   router.go(name, { ...parameters, ...chosen });
 }

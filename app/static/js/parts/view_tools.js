@@ -12,7 +12,8 @@ export class ViewTools {
   constructor() {
     this.range = new TimeRange();
     this.views = new SavedViews();
-    this.element = h("div.view-tools", {}, this.range.button, this.views.button);
+    this.live = h("button.btn.btn-quiet.btn-icon", { type: "button", id: "time-live", hidden: true, "aria-label": t("time.toLive"), title: t("time.toLive"), onclick: goLive }, icon("close"));
+    this.element = h("div.view-tools", {}, this.range.button, this.live, this.views.button);
     this.note = h("p.time-note", { role: "status", hidden: true });
     time.watch(() => this.#say());
   }
@@ -28,6 +29,7 @@ export class ViewTools {
   }
 
   #say() {
+    this.live.hidden = isLive() || this.range.button.hidden;
     const told = this.view && !isLive() && !this.view.answersPast && !this.view.timeless;
     this.note.hidden = !told;
     if (!told) return;

@@ -37,6 +37,9 @@ export default {
   "chart.newFlows": "New flows",
   "chart.empty": "No traffic in this range yet.",
   "chart.now": "now",
+  "chart.brush": "Drag over the chart to look at that time on all pages",
+  "chart.table": "Values",
+  "chart.time": "Time",
 
   "panel.applications": "Applications",
   "engine.ndpi": "nDPI {version}",
@@ -48,6 +51,7 @@ export default {
   "applications.tip": ["{name}: {bytes}, {packets} packets in {n} flow", "{name}: {bytes}, {packets} packets in {n} flows"],
   "size.tip": ["{label} bytes: {n} packet, {bytes}", "{label} bytes: {n} packets, {bytes}"],
   "panel.security": "Security",
+  "panel.alerts": "Alerts",
   "panel.programs": "Top programs",
   "panel.rare": "Rarest names",
   "security.rule": "Rule",

@@ -83,6 +83,7 @@ export default {
   "host.macFrom": "{mac} (from {source})",
 
   "programs.title": "Programs",
+  "programs.methods": "How programs are found: {methods}",
   "programs.filter": "Find a program, a path, a user or a container",
   "programs.empty.title": "No connection has a known program",
   "programs.noMatch.title": "No program matches",

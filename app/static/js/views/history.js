@@ -5,19 +5,18 @@ import { fill, h, icon, setData, setText } from "../dom.js";
 import * as format from "../format.js";
 import { TimeChart } from "../parts/chart.js";
 import { empty } from "../parts/empty.js";
-import { panel } from "../parts/panel.js";
-import { Ranked } from "../parts/ranked.js";
-import { instant, local, RANGES } from "../data/time.js";
+import { ChartFoot } from "../parts/chart_foot.js";
+import { between, instant, local, RANGES } from "../data/time.js";
 import { theme } from "../parts/theme.js";
-import { term } from "../query.js";
+import { withTerm } from "../query.js";
 import * as router from "../router.js";
 import { t } from "../strings.js";
+import { ConnectionDetails } from "./connection_details.js";
 import { HistoryTable } from "./history_table.js";
+import { PastSummary } from "./past_summary.js";
 
 const OFFERED = ["1h", "24h", "7d", "30d"];
 const CANCEL_AFTER_MS = 700;
-const FIGURES = ["bytes", "bytes_sent", "bytes_recv", "flows", "hosts", "dns_queries"];
-const TOPS = { app: "app", process: "process", host: "ip", local: "ip", country: "country", port: null };
 
 export class HistoryView {
   answersPast = true;
@@ -27,17 +26,19 @@ export class HistoryView {
 
   constructor() {
     this.sub = h("span.sub");
-    this.figures = Object.fromEntries(FIGURES.map((name) => [name, { value: h("b"), note: h("small") }]));
-    this.lists = Object.fromEntries(Object.keys(TOPS).map((name) => [name, new Ranked({ headings: [t("history.name"), t("history.traffic"), t("history.change")] })]));
-    this.chart = new TimeChart({ label: t("history.traffic"), onCursor: () => {} });
+    this.summary = new PastSummary((q) => router.address("history", { ...this.#wanted, q: [this.#wanted.q, q].filter(Boolean).join(" ") }));
+    this.chart = new TimeChart({ label: t("history.traffic"), onSelect: (from, to) => this.#go(between(from, to)) });
+    this.foot = new ChartFoot({ label: t("history.traffic"), hint: t("chart.brush") });
     this.chart.configure([{ key: "bps", token: "--accent" }], { stacked: false, format: format.bitRate });
     this.chartTitle = h("h2");
-    this.table = new HistoryTable((remote) => this.#filterBy(term("ip", remote)));
+    const onTerm = (one, exclude) => this.#go({ q: withTerm(this.q.value.trim(), one.field, one.value, exclude) });
+    this.details = new ConnectionDetails({ onTerm, onClose: () => {} });
+    this.table = new HistoryTable({ onTerm, onOpen: (row) => this.details.open(row) });
     this.message = h("section.panel", { hidden: true });
     this.body = h("div.history-body", {},
-      h("dl.strip.strip-6.panel", {}, FIGURES.map((name) => h("div", { data: { name } }, h("dt", {}, t(`history.${name}`)), h("dd", {}, this.figures[name].value, this.figures[name].note)))),
-      h("section.panel", { "aria-label": t("history.traffic") }, h("div.panel-head", {}, this.chartTitle), this.chart.element),
-      h("div.grid", {}, Object.entries(this.lists).map(([name, list]) => panel(t(`history.top.${name}`), "span-4", list.element))),
+      this.summary.figures,
+      h("section.panel", { "aria-label": t("history.traffic") }, h("div.panel-head", {}, this.chartTitle), this.chart.element, this.foot.element),
+      h("div.grid", {}, this.summary.panels),
       this.table.element);
     this.element = h("div.view", { id: "history" }, h("div.view-head", {}, h("h1", {}, t("history.title"), this.sub), this.#export()), this.#controls(), this.message, this.body);
     theme.watch(() => this.chart.rebuild());
@@ -91,10 +92,6 @@ export class HistoryView {
     router.go("history", { range, from, to, q });
   }
 
-  #filterBy(text) {
-    this.#go({ q: [this.#wanted.q, text].filter(Boolean).join(" ") });
-  }
-
   async #load() {
     this.#loading?.abort();
     const loading = new AbortController();
@@ -142,40 +139,11 @@ export class HistoryView {
     if (!summary.totals.flows && !summary.totals.bytes) return this.#say(t("history.none.title"), t("history.none"));
     this.message.hidden = true;
     this.body.hidden = false;
-    for (const name of FIGURES) this.#figure(name, summary);
+    this.summary.draw(summary);
     setText(this.chartTitle, t(q ? "history.trafficAll" : "history.traffic"));
     const { times, step, series } = summary.series;
-    this.chart.set(times, [series.bytes.map((value) => (value * 8) / step)], [Date.parse(summary.from) / 1000, Date.parse(summary.to) / 1000]);
-    for (const [name, field] of Object.entries(TOPS)) this.#list(name, field, summary.top[name]);
+    const rates = series.bytes.map((value) => (value * 8) / step);
+    this.chart.set(times, [rates], [Date.parse(summary.from) / 1000, Date.parse(summary.to) / 1000]);
+    this.foot.set(times, [{ label: t("history.traffic"), values: rates }], format.bitRate);
   }
-
-  #figure(name, { totals, change, previous }) {
-    const { value, note } = this.figures[name];
-    setText(value, name.startsWith("bytes") ? format.bytes(totals[name]) : format.short(totals[name]));
-    const part = change[name];
-    const text = previous.totals[name] ? (part ? `${part > 0 ? "+" : ""}${format.decimal(part)} %` : t("history.same")) : totals[name] ? t("history.new") : "";
-    setText(note, text);
-  }
-
-  #list(name, field, rows) {
-    const most = Math.max(1, ...rows.map((row) => row.traffic));
-    this.lists[name].set(rows.map((row) => ({
-      name: shownName(name, row),
-      link: row.name === null || !field ? undefined : router.address("history", { ...this.#wanted, q: [this.#wanted.q, term(field, row.name)].filter(Boolean).join(" ") }),
-      values: [format.bytes(row.traffic), change(row)],
-      part: row.traffic / most,
-    })));
-  }
-}
-
-function shownName(name, row) {
-  if (row.name === null) return t("history.unknown");
-  if (name === "country") return row.country_name ?? row.name;
-  return name === "port" && row.service ? `${row.name} ${row.service}` : row.name;
-}
-
-function change({ traffic, previous }) {
-  if (!previous) return "";
-  const part = (100 * (traffic - previous)) / previous;
-  return `${part > 0 ? "+" : ""}${format.decimal(part, 0)} %`;
 }

@@ -4,15 +4,17 @@ import { get } from "../api.js";
 import { fill, h, setText } from "../dom.js";
 import * as format from "../format.js";
 import { toast } from "../parts/floating.js";
+import { pickMenu } from "../parts/pick_menu.js";
+import { endpoint } from "../query.js";
 import { t } from "../strings.js";
 
 const PAGE = 100;
 const COLUMNS = [
   { name: "time", cell: (row) => format.dateTime(row.last_seen) },
-  { name: "process", cell: (row) => row.app_name ?? format.NONE },
-  { name: "app", cell: (row) => row.application ?? row.service ?? row.protocol },
-  { name: "local", cell: (row) => row.local_address, mono: true },
-  { name: "remote", cell: (row) => row.hostname ?? row.remote_address, pick: true },
+  { name: "process", cell: (row) => row.app_name, term: (row) => ({ field: "app_name", value: row.app_name }) },
+  { name: "app", cell: (row) => row.application ?? row.service ?? row.protocol, term: (row) => [["application", row.application], ["service", row.service], ["protocol", row.protocol]].filter(([, value]) => value).map(([field, value]) => ({ field, value }))[0] },
+  { name: "local", cell: (row) => row.local_address, term: (row) => ({ field: "ip", value: endpoint(row.local_address).ip }), mono: true },
+  { name: "remote", cell: (row) => row.hostname ?? row.remote_address, term: (row) => ({ field: "ip", value: endpoint(row.remote_address).ip }) },
   { name: "sent", cell: (row) => format.bytes(row.bytes_sent), number: true },
   { name: "received", cell: (row) => format.bytes(row.bytes_recv), number: true },
   { name: "duration", cell: (row) => format.span(row.duration), number: true },
@@ -22,9 +24,9 @@ export class HistoryTable {
   #wanted = {};
   #offset = 0;
 
-  /** `onPick(address)`: somebody wants to see more of a remote address. */
-  constructor(onPick) {
-    this.onPick = onPick;
+  /** `onTerm(term, exclude)`: somebody wants only connections with a value, or all others; `onOpen(row)`: all that was kept of one. */
+  constructor({ onTerm, onOpen }) {
+    Object.assign(this, { onTerm, onOpen });
     this.title = h("h2");
     this.rows = h("tbody");
     this.more = h("button.btn.btn-sm", { type: "button", hidden: true, onclick: () => this.#add() }, t("history.more"));
@@ -63,18 +65,16 @@ export class HistoryTable {
   }
 
   #row(row) {
-    return h("tr", {}, COLUMNS.map(({ cell, mono, number, pick }) => {
+    return h("tr", {}, COLUMNS.map(({ name, cell, mono, number, term }) => {
       const text = cell(row) ?? format.NONE;
-      const address = remoteIp(row.remote_address);
-      const content = pick && address ? h("button.plain", { type: "button", onclick: () => this.onPick(address) }, text) : text;
-      return h(number ? "td.num" : mono ? "td.mono" : "td", { title: pick ? row.remote_address : undefined }, content);
+      const told = name === "remote" ? row.remote_address : undefined;
+      return h(number ? "td.num" : mono ? "td.mono" : "td", { title: told }, this.#pickable(row, text, term ? term(row) : null, name));
     }));
   }
-}
 
-/** `192.0.2.1:443` → `192.0.2.1`, `[2001:db8::1]:443` → `2001:db8::1`. */
-function remoteIp(text) {
-  if (!text) return null;
-  if (text.startsWith("[")) return text.slice(1, text.indexOf("]"));
-  return text.split(":").length === 2 ? text.split(":")[0] : text;
+  #pickable(row, text, term, name) {
+    if (name === "time") return h("button.plain", { type: "button", "aria-haspopup": "dialog", onclick: () => this.onOpen(row) }, text);
+    if (!term?.value) return text;
+    return h("button.plain", { type: "button", "aria-haspopup": "menu", onclick: (event) => pickMenu(event.currentTarget, { title: String(term.value), term, onDetails: () => this.onOpen(row), onTerm: this.onTerm }) }, text);
+  }
 }

@@ -9,23 +9,27 @@ import { toast } from "../parts/floating.js";
 import { pickMenu } from "../parts/pick_menu.js";
 import { footText, VirtualTable } from "../parts/table.js";
 import { credit } from "../parts/credit.js";
+import { span } from "../data/time.js";
 import { note } from "../router.js";
 import { t } from "../strings.js";
 import { COLUMNS } from "./host_columns.js";
 import { HostDetails } from "./host_details.js";
+import { PastList } from "./past_list.js";
 
 const LIMIT = 1_000;
 const ROW_HEIGHT = 40; // px: two lines, as in .vt-two of the style sheet
 const WIDTHS = [...new Set(COLUMNS.map((column) => column.least).filter(Boolean))].map((width) => matchMedia(`(min-width: ${width}px)`));
 
 export class HostsView {
+  answersPast = true;
+  #past = null; // {from, to} of the history; null: live
   #rows = [];
   #loaded = false;
   #refused = null;
 
   constructor() {
     this.details = new HostDetails({ onClose: () => this.table.setOpen(null), onOpen: (address) => this.#openAddress(address), onTerm: (one, exclude) => this.filter.add(one.field, one.value, exclude) });
-    this.filter = new FilterBar({ id: "hosts-filter", placeholder: t("hosts.filter"), list: () => "hosts", columns: COLUMNS, rows: () => this.#rows, onApply: (q) => this.#ask(q) });
+    this.filter = new FilterBar({ id: "hosts-filter", placeholder: t("hosts.filter"), list: () => (this.#past ? "history" : "hosts"), columns: COLUMNS, rows: () => this.#rows, onApply: (q) => this.#ask(q) });
     this.table = new VirtualTable({
       label: t("hosts.title"),
       columns: visible(),
@@ -44,21 +48,26 @@ export class HostsView {
     this.table.element.classList.add("vt-two");
     this.count = h("span", { role: "status" });
     this.table.element.append(h("div.vt-foot", {}, this.count, h("span.end.desktop-only", {}, t("hosts.hint")), credit()));
-    this.element = h("div.view.view-fill", { id: "hosts" }, h("div.view-head", {}, h("h1", {}, t("hosts.title"))), this.filter.element, this.table.element);
+    this.kept = new PastList({ by: "host", field: "ip", heading: t("past.remote"), onTerm: (one, exclude) => this.filter.add(one.field, one.value, exclude) });
+    this.element = h("div.view.view-fill", { id: "hosts" }, h("div.view-head", {}, h("h1", {}, t("hosts.title"))), this.filter.element, this.table.element, this.kept.element);
     this.draw = framed(() => this.#draw());
     this.poll = new Poll({ path: "/api/hosts", onAnswer: (rows) => this.#take(rows), onProblem: (problem) => this.#refuse(problem) });
     for (const width of WIDTHS) width.addEventListener("change", () => this.table.setColumns(visible()));
   }
 
   show({ q = "", open = null }) {
+    this.#past = span();
+    this.table.element.hidden = this.#past !== null;
+    this.kept.element.hidden = this.#past === null;
     this.filter.adopt(q);
     this.#ask(q);
-    if (open) this.#openAddress(open);
+    if (open && !this.#past) this.#openAddress(open);
   }
 
   hide() {
     this.filter.rest();
     this.poll.stop();
+    this.kept.stop();
   }
 
   focusFilter() {
@@ -68,6 +77,12 @@ export class HostsView {
   #ask(q) {
     note("hosts", { q });
     this.#refused = null;
+    this.filter.refuse(null);
+    if (this.#past) {
+      this.poll.stop();
+      this.kept.load(this.#past, { q }).catch((problem) => this.filter.refuse(problem));
+      return;
+    }
     const { key, descending } = this.table.sort;
     const field = COLUMNS.find((column) => column.key === key)?.sort ?? "bytes";
     this.poll.start({ q, sort: `${descending ? "-" : ""}${field}`, limit: LIMIT });

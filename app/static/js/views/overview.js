@@ -1,19 +1,30 @@
 /** The first page: four figures, traffic over time, what wants a look, and who and what makes it up. */
 
+import { get } from "../api.js";
 import * as session from "../data/session.js";
+import { span, time } from "../data/time.js";
 import { fill, framed, h, setData, setText } from "../dom.js";
-import { whyEmpty } from "../parts/empty.js";
+import { empty, whyEmpty } from "../parts/empty.js";
 import * as format from "../format.js";
+import { panel } from "../parts/panel.js";
+import { Ranked } from "../parts/ranked.js";
+import { timeText } from "../parts/time_range.js";
+import { address } from "../router.js";
 import { t } from "../strings.js";
 import { AttentionPanels } from "./overview_attention.js";
 import { CapturePanels } from "./overview_panels.js";
 import { Tile } from "./overview_tile.js";
 import { TrafficPanel } from "./overview_traffic.js";
 import { WorldPanels } from "./overview_world.js";
+import { PastSummary } from "./past_summary.js";
 
+const ALERTS = 10; // of a time in the past, the newest
 const LOSS_BAD = 0.01; // from here on totals are visibly wrong
 
 export class OverviewView {
+  answersPast = true;
+  #past = null; // {from, to}; null: live
+  #loading = null;
   #stop = [];
 
   constructor() {
@@ -29,31 +40,77 @@ export class OverviewView {
     this.world = new WorldPanels();
     this.sub = h("span.sub");
     this.blank = h("section.panel", { hidden: true });
-    this.full = h("div.view", {},
+    this.past = new PastSummary((q) => address("connections", { q }));
+    this.raised = new Ranked({ headings: [t("panel.alerts"), t("rare.last")], none: t("security.none") });
+    const [applications, ...others] = [...this.past.panels, panel(t("panel.alerts"), "span-4", this.raised.element, { aside: h("a.plain", { href: address("alerts") }, t("security.all")) })];
+    this.live = [
       h("div.grid", {}, Object.values(this.tiles).map((tile) => tile.element)),
-      h("div.grid", {}, this.traffic.element, this.panels.applications.element),
+      this.panels.applications.element,
       h("div.grid", {}, this.attention.elements),
       h("div.grid", {}, this.world.elements),
-      h("div.grid", {}, this.panels.rest));
+      h("div.grid", {}, this.panels.rest),
+    ];
+    this.kept = [this.past.figures, applications, h("div.grid", {}, others)];
+    const [tiles, named, ...below] = this.live;
+    this.full = h("div.view", {}, tiles, this.kept[0], h("div.grid", {}, this.traffic.element, named, applications), below, this.kept[2]);
     this.element = h("div.view", { id: "overview" }, h("div.view-head", {}, h("h1", {}, t("overview.title"), this.sub)), this.blank, this.full);
     this.draw = framed(() => this.#draw());
   }
 
   show() {
+    this.hide();
+    this.#past = span();
+    for (const part of this.live) part.hidden = this.#past !== null;
+    for (const part of this.kept) part.hidden = true;
+    this.blank.hidden = true;
+    this.traffic.show(this.#past);
+    if (this.#past) return this.#loadPast();
     this.#stop = [session.stats.watch(this.draw), session.capture.watch(this.draw)];
-    this.traffic.show();
     this.attention.show();
     this.world.show();
   }
 
   hide() {
     for (const stop of this.#stop) stop();
+    this.#stop = [];
+    this.#loading?.abort();
     this.traffic.hide();
     this.attention.hide();
     this.world.hide();
   }
 
+  // -- a time in the past --------------------------------------------------------------------------------------------
+
+  async #loadPast() {
+    const loading = (this.#loading = new AbortController());
+    this.full.hidden = false;
+    setText(this.sub, timeText(time.value));
+    try {
+      const summary = await get("/api/history/summary", { ...this.#past, compare: 1 }, loading.signal);
+      const some = summary.totals.flows > 0 || summary.totals.bytes > 0;
+      for (const part of this.kept) part.hidden = !some;
+      if (some) this.past.draw(summary);
+      if (some) await this.#loadAlerts(loading.signal);
+      else this.#say(t("time.none.title"), t("history.none"));
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.#say(t("history.off.title"), problem.message);
+    }
+  }
+
+  async #loadAlerts(signal) {
+    const alerts = await get("/api/alerts", { history: 1, ...this.#past, limit: ALERTS }, signal);
+    this.raised.set(alerts.map((one) => ({ name: one.title, link: address("alerts", { q: `rule:=${one.rule}` }), values: [format.timeOfDay(one.last_seen, false)], part: 0 })));
+  }
+
+  #say(title, text) {
+    this.blank.hidden = false;
+    fill(this.blank, empty({ iconName: "wait", title, text }));
+  }
+
+  // -- live ----------------------------------------------------------------------------------------------------------
+
   #draw() {
+    if (this.#past) return;
     const stats = session.stats.value;
     const why = whyEmpty();
     this.blank.hidden = !why;

@@ -1,6 +1,7 @@
 /** The programs of this machine that have connections: how much each sends and receives, with whom, and what could not be attributed. */
 
 import { Poll } from "../data/poll.js";
+import { span } from "../data/time.js";
 import { framed, h, setText } from "../dom.js";
 import * as format from "../format.js";
 import { empty, whyEmpty } from "../parts/empty.js";
@@ -10,6 +11,7 @@ import { footText, sorter, VirtualTable } from "../parts/table.js";
 import { term } from "../query.js";
 import { go, note } from "../router.js";
 import { t } from "../strings.js";
+import { PastList } from "./past_list.js";
 import { COLUMNS } from "./program_columns.js";
 import { ProgramDetails } from "./program_details.js";
 
@@ -18,6 +20,8 @@ const ROW_HEIGHT = 40; // px: two lines, as in .vt-two of the style sheet
 const WIDTHS = [...new Set(COLUMNS.map((column) => column.least).filter(Boolean))].map((width) => matchMedia(`(min-width: ${width}px)`));
 
 export class ProgramsView {
+  answersPast = true;
+  #past = null; // {from, to} of the history; null: live
   #found = null;
 
   constructor() {
@@ -39,8 +43,9 @@ export class ProgramsView {
     this.count = h("span", { role: "status" });
     this.unknown = h("span.end");
     this.table.element.append(h("div.vt-foot", {}, this.count, this.unknown));
-    this.methods = h("span.sub");
-    this.element = h("div.view.view-fill", { id: "programs" }, h("div.view-head", {}, h("h1", {}, t("programs.title"), this.methods)), this.filter.element, this.table.element);
+    this.methods = h("span.sub.desktop-only");
+    this.kept = new PastList({ by: "process", field: "app_name", heading: t("programs.program") });
+    this.element = h("div.view.view-fill", { id: "programs" }, h("div.view-head", {}, h("h1", {}, t("programs.title"), this.methods)), this.filter.element, this.table.element, this.kept.element);
     this.draw = framed(() => this.#draw());
     this.poll = new Poll({ path: "/api/programs", onAnswer: (found) => {
       this.#found = found;
@@ -50,6 +55,10 @@ export class ProgramsView {
   }
 
   show({ q = "" }) {
+    this.#past = span();
+    this.table.element.hidden = this.#past !== null;
+    this.kept.element.hidden = this.#past === null;
+    this.methods.hidden = this.#past !== null;
     this.filter.adopt(q);
     this.#ask(q);
   }
@@ -57,6 +66,7 @@ export class ProgramsView {
   hide() {
     this.filter.rest();
     this.poll.stop();
+    this.kept.stop();
   }
 
   focusFilter() {
@@ -65,6 +75,11 @@ export class ProgramsView {
 
   #ask(q) {
     note("programs", { q });
+    if (this.#past) {
+      this.poll.stop();
+      this.kept.load(this.#past, { find: q });
+      return;
+    }
     this.poll.start({ q, limit: LIMIT });
   }
 
@@ -81,7 +96,7 @@ export class ProgramsView {
     const rows = [...programs].sort(sorter(column.value ?? column.cell, descending));
     this.table.setRows(rows);
     setText(this.count, footText(rows.length, total));
-    setText(this.methods, attribution.methods.map((method) => method.meaning).join(" · "));
+    setText(this.methods, attribution.methods.length ? t("programs.methods", { methods: attribution.methods.map((method) => method.meaning).join("; ") }) : "");
     const missing = attribution.unknown.reduce((sum, one) => sum + one.flows, 0);
     setText(this.unknown, missing ? t("programs.unknown", { n: missing, bytes: format.bytes(attribution.unknown.reduce((sum, one) => sum + one.bytes, 0)) }) : "");
     this.unknown.title = attribution.unknown.map((one) => `${format.count(one.flows)}: ${one.text}`).join("\n");

@@ -1,6 +1,8 @@
 /** Where the traffic goes: the map, and the table that says the same. */
 
+import { get } from "../api.js";
 import { Poll } from "../data/poll.js";
+import { span } from "../data/time.js";
 import { fill, h, setText } from "../dom.js";
 import * as format from "../format.js";
 import { panel } from "../parts/panel.js";
@@ -13,7 +15,12 @@ import { has, t } from "../strings.js";
 const total = (one) => one.bytes ?? one.bytes_sent + one.bytes_recv;
 const connectionsOf = (code) => address("connections", { q: term("country", code) });
 
+const LIMIT = 300; // countries there are fewer
+
 export class WorldView {
+  answersPast = true;
+  #loading = null;
+
   constructor() {
     this.map = new WorldMap({ onPick: (code) => go("connections", { q: term("country", code) }) });
     this.countries = h("tbody");
@@ -23,21 +30,44 @@ export class WorldView {
     this.problem = h("p.note", { role: "status", hidden: true });
     const head = (...keys) => h("thead", {}, h("tr", {}, keys.map((key, i) => h(i === 2 || i === 3 || i === 5 ? "th.wide" : "th", { scope: "col" }, t(key)))));
     this.table = h("table.place-table", {}, head("world.country", "world.bytes", "world.sent", "world.received", "world.connections", "world.hosts"), this.countries);
+    this.nowhere = panel(t("world.elsewhere"), "span-4", [h("table.place-table", {}, head("world.scope", "world.bytes"), this.elsewhere), this.noneElsewhere]);
     this.element = h("div.view", { id: "world" },
       h("div.view-head", {}, h("h1", {}, t("world.title"))),
       h("div.grid", {},
         panel(t("world.picture"), "span-12", [this.map.element, legend(), h("p.note", {}, t("world.note")), this.problem]),
         panel(t("world.countries"), "span-8", [h("div.place-scroll", { tabindex: "0", role: "group", "aria-label": t("world.countries") }, this.table), this.none]),
-        panel(t("world.elsewhere"), "span-4", [h("table.place-table", {}, head("world.scope", "world.bytes"), this.elsewhere), this.noneElsewhere])));
-    this.poll = new Poll({ path: "/api/world", onAnswer: (found) => this.#draw(found) });
+        this.nowhere));
+    this.poll = new Poll({ path: "/api/world", onAnswer: (found) => {
+      setText(this.none, t("world.none"));
+      this.#draw(found);
+    } });
   }
 
   show() {
-    this.poll.start();
+    this.hide();
+    const past = span();
+    this.nowhere.hidden = past !== null; // the history keeps countries alone
+    if (past) this.#load(past);
+    else this.poll.start();
   }
 
   hide() {
     this.poll.stop();
+    this.#loading?.abort();
+  }
+
+  async #load(past) {
+    const loading = (this.#loading = new AbortController());
+    try {
+      const rows = await get("/api/history/top", { by: "country", ...past, limit: LIMIT }, loading.signal);
+      const countries = rows.filter((row) => row.name).map((row) => ({ country: row.name, name: row.country_name ?? row.name, bytes: row.traffic, flows: row.flows }));
+      setText(this.none, t("time.none.title"));
+      this.#draw({ countries, elsewhere: [] });
+    } catch (problem) {
+      if (problem.name === "AbortError") return;
+      this.#draw({ countries: [], elsewhere: [] });
+      setText(this.none, problem.message);
+    }
   }
 
   #draw({ countries, elsewhere, database, probes }) {
