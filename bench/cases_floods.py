@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from bench.case_frames import ACK, BROADCAST, FIN, PSH, RST, SYN, Timed, dns, echo, in_order, ip, tcp, tried, udp
+from bench.case_frames import ACK, BROADCAST, FIN, PSH, RST, SYN, URG, Timed, dns, echo, in_order, ip, tcp, tried, udp
 from bench.cases import Case
 
 VICTIM, VICTIM6, FAR = "10.1.1.20", "2001:db8:1::20", "185.220.1.9"
@@ -132,11 +132,47 @@ def routers(number: int) -> list[Timed]:
     return made
 
 
+def rising(number: int, rate: float, own: int) -> list[Timed]:
+    """SYNs of one source; destination ports count up, its own (0) too."""
+    return [(i / rate, tcp(FAR, own or 1000 + i, VICTIM, 1 + i, SYN)) for i in range(number)]
+
+
+def pieces(number: int, rate: float, protocol: int, forged: bool) -> list[Timed]:
+    """Later fragments of nothing."""
+    random = Random(number)
+    return [
+        (i / rate, ip(stranger(random) if forged else FAR, VICTIM, protocol, bytes(1400), fragment=0x2000 | random.randrange(1, 170), number=i))
+        for i in range(number)
+    ]  # fmt: skip
+
+
+def huge_pings(number: int, rate: float, size: int) -> list[Timed]:
+    """Echo requests in as many fragments as they need."""
+    made = []
+    for i in range(number):
+        body = struct.pack("!BBHHH", 8, 0, 0, 1, i) + bytes(size)
+        for at in range(0, len(body), 1480):
+            more = 0x2000 if at + 1480 < len(body) else 0
+            made.append((i / rate + at * 1e-8, ip(FAR, VICTIM, 1, body[at : at + 1480], fragment=more | at // 8, number=i)))  # fmt: skip
+    return made
+
+
+def relayed(port: int, size: int) -> list[Timed]:
+    """Small questions in somebody's name, large answers to him."""
+    random, made, target = Random(port), [], "45.1.1.9"
+    for i in range(1000):
+        own = random.randrange(1024, 65_000)
+        ask, reply = (dns(i, "x.org", 255), dns(i, "x.org", 255, [(16, b"\xc8" + b"x" * 200)] * 5)) if port == 53 else (random.randbytes(40), random.randbytes(size))  # fmt: skip
+        made += [(i / 200, udp(target, own, VICTIM, port, ask)), (i / 200 + 0.001, udp(VICTIM, port, target, own, reply))]  # fmt: skip
+    return made
+
+
 def one(random: Random) -> str:
     return FAR
 
 
 _SYN: Final = ("syn_flood",)
+_SEGMENTS: Final = ("tcp_flood", "syn_flood")
 _AMPLIFIED: Final = ("udp_amplification",)
 CASES: Final = (
     Case("SYN flood of one source", _SYN, VICTIM, partial(segments, 2000, 500.0, forged=False)),
@@ -153,6 +189,17 @@ CASES: Final = (
     Case("RST flood", ("tcp_flood",), VICTIM, partial(segments, 3000, 1000.0, RST)),
     Case("FIN flood", ("tcp_flood", "syn_flood"), VICTIM, partial(segments, 3000, 1000.0, FIN)),
     Case("PSH+ACK flood", ("tcp_flood",), VICTIM, partial(segments, 3000, 1000.0, PSH | ACK, payload=200)),
+    Case("SYN flood of one source, all ports rising", _SYN, VICTIM, partial(rising, 6000, 2000.0, 0)),
+    Case("SYN flood of one source and port, ports rising", _SYN, VICTIM, partial(rising, 20_000, 5000.0, 1000)),
+    Case("ACK flood that is refused", _SEGMENTS, VICTIM, lambda: in_order(tried(i / 1000, FAR, VICTIM, 80, "R", ACK, sport=1000 + i) for i in range(3000))),
+    Case("Xmas flood", _SEGMENTS, VICTIM, partial(segments, 3000, 1000.0, FIN | PSH | URG)),
+    Case("NULL flood of one source", _SEGMENTS, VICTIM, partial(segments, 3000, 1000.0, 0, False)),
+    Case("SYN-ACK flood of one source", ("tcp_flood", "synack_reflection"), VICTIM, partial(segments, 3000, 1000.0, SYN | ACK, False)),
+    Case("RSTs within one flow", _SEGMENTS, VICTIM, lambda: [(i / 1000, tcp(FAR, 1000, VICTIM, 80, RST, seq=i)) for i in range(4000)]),
+    Case("fragments of nothing, forged sources", ("fragment_flood",), VICTIM, partial(pieces, 2000, 1000.0, 17, True)),
+    Case("ICMP fragments of nothing", ("fragment_flood", "icmp_flood"), VICTIM, partial(pieces, 2000, 1000.0, 1, False)),
+    Case("ping of death", ("teardrop",), VICTIM, partial(huge_pings, 3, 1.0, 65_600)),
+    Case("huge pings", ("icmp_flood",), VICTIM, partial(huge_pings, 40, 20.0, 65_000)),
     Case("UDP flood, forged sources, any port", ("udp_flood",), VICTIM, partial(datagrams, 4000, 1500.0)),
     Case("UDP flood of one source to one port", ("udp_flood",), VICTIM, partial(datagrams, 4000, 1500.0, False)),
     Case("UDP flood within one flow", ("datagram_flood",), VICTIM, partial(datagrams, 24_000, 8000.0, False, True)),
@@ -172,6 +219,8 @@ CASES: Final = (
     Case("CLDAP amplification of 40 servers", _AMPLIFIED, VICTIM, partial(amplified, 389, 1500, 40, 1400)),
     Case("CharGEN amplification of 5 hosts", _AMPLIFIED, VICTIM, partial(amplified, 19, 1500, 5, 1000)),
     Case("SNMP amplification of 20 hosts", _AMPLIFIED, VICTIM, partial(amplified, 161, 1500, 20, 1200)),
+    Case("SSDP amplification of 40 hosts", _AMPLIFIED, VICTIM, partial(amplified, 1900, 1500, 40, 300)),
+    *(Case(f"an own service amplifies: port {port}", ("amplification_relay",), VICTIM, partial(relayed, port, size)) for port, size in ((53, 0), (123, 440), (389, 1400), (1900, 300), (11_211, 1400), (161, 1200), (19, 1000))),
     Case("SYN-ACKs of 200 servers", ("synack_reflection",), VICTIM, partial(reflected, 1000, 200)),
     Case("SYN-ACKs of 20 servers", ("synack_reflection",), VICTIM, partial(reflected, 1000, 20)),
     Case("MAC flood", ("mac_flood",), None, partial(addresses, 4000)),

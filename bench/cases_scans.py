@@ -7,7 +7,25 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from bench.case_frames import ACK, FIN, PSH, SYN, URG, Timed, arp, echo, in_order, ip, mac, tcp, tried, udp, unreachable
+from bench.case_frames import (
+    ACK,
+    FIN,
+    PSH,
+    RST,
+    SYN,
+    URG,
+    Timed,
+    arp,
+    dns,
+    echo,
+    in_order,
+    ip,
+    mac,
+    tcp,
+    tried,
+    udp,
+    unreachable,
+)
 from bench.cases import Case
 
 BAD, VICTIM, FAR = "10.1.1.66", "10.1.1.20", "185.220.1.9"
@@ -92,6 +110,25 @@ def refusals(number: int) -> list[Timed]:
     return [(i * 0.02, tcp(VICTIM, i + 1, BAD, 45_000, 20, seq=0, ack=1)) for i in range(number)]
 
 
+def answers_to_nothing(flags: int, refused: bool, sport: int = 45_000) -> list[Timed]:
+    """Resets or SYN-ACKs as probes of ports."""
+    made = []
+    for i, port in enumerate(PORTS):
+        made.append((i * 0.02, tcp(BAD, sport, VICTIM, port, flags)))
+        if refused:
+            made.append((i * 0.02 + 0.001, tcp(VICTIM, port, BAD, sport, RST)))
+    return made
+
+
+def questions(number: int, port: int, ask: bytes, answer: bytes) -> list[Timed]:
+    """Datagrams to one port of many hosts, all of which answer."""
+    made = []
+    for i in range(number):
+        host = f"10.1.2.{i + 1}"
+        made += [(i * 0.05, udp(BAD, 50_000, host, port, ask)), (i * 0.05 + 0.001, udp(host, port, BAD, 50_000, answer))]  # fmt: skip
+    return made
+
+
 def decoys() -> list[Timed]:
     return in_order(
         tried(i * 0.05 + k * 0.001, f"{30 + k}.5.6.{k + 1}" if k else BAD, VICTIM, PORTS[i]) for i in range(30) for k in range(6)
@@ -122,6 +159,17 @@ CASES: Final = (
     Case("SYN scan among decoys", _SCAN, BAD, decoys),
     Case("SYN scan in tiny fragments", ("tiny_fragments",), BAD, partial(pieces, 30)),
     Case("port scan of which the answers are seen", _SCAN, BAD, partial(refusals, 60)),
+    Case("RST scan", ("port_scan_stray",), BAD, partial(answers_to_nothing, RST, False)),
+    Case("RST+ACK scan", ("port_scan_stray",), BAD, partial(answers_to_nothing, RST | ACK, False)),
+    Case("SYN-ACK scan, refused", ("port_scan_stray",), BAD, partial(answers_to_nothing, SYN | ACK, True)),
+    Case("SYN-ACK scan, silent", ("port_scan_stray",), BAD, partial(answers_to_nothing, SYN | ACK, False)),
+    Case("SCTP scan", _SCAN, BAD, lambda: [(i * 0.05, ip(BAD, VICTIM, 132, struct.pack("!HHII", 45_000, port, 0, 0) + b"\1\0\0\x14" + bytes(16))) for i, port in enumerate(PORTS)]),
+    Case("sweep by resets", ("host_sweep_stray",), BAD, lambda: [(i * 0.05, tcp(BAD, 45_000, f"10.1.2.{i + 1}", 80, RST)) for i in range(60)]),
+    Case("sweep by SYN-ACKs", ("host_sweep_stray",), BAD, lambda: [(i * 0.05, tcp(BAD, 45_000, f"10.1.2.{i + 1}", 80, SYN | ACK)) for i in range(60)]),
+    Case("sweep by ACKs", _SWEEP, BAD, lambda: in_order(tried(i * 0.05, BAD, f"10.1.2.{i + 1}", 80, "R", ACK) for i in range(60))),
+    Case("sweep for SSH that answers everywhere", _SWEEP, BAD, partial(sweep, "10.1.2.%d", 60, 22, "H")),
+    Case("sweep for name servers that all answer", _SWEEP, BAD, partial(questions, 60, 53, dns(1, "version.bind", 16), dns(1, "version.bind", 16, [(16, b"\3abc")]))),
+    Case("sweep for SNMP that all answer", _SWEEP, BAD, partial(questions, 60, 161, SNMP, SNMP)),
     Case("IP protocol scan, refused", ("ip_protocol_scan",), BAD, partial(protocols, True)),
     Case("IP protocol scan, silent", ("ip_protocol_scan",), BAD, partial(protocols, False)),
     Case("sweep of a network for SMB", _SWEEP, BAD, partial(sweep, "10.1.2.%d", 40, 445)),
@@ -135,6 +183,7 @@ CASES: Final = (
     Case("worm that looks for web servers anywhere", _SWEEP, BAD, partial(anywhere, 300, 80, 0.01)),
     Case("sweep for SNMP", _SWEEP, BAD, lambda: [(i * 0.05, udp(BAD, 50_000, f"10.1.2.{i + 1}", 161, SNMP)) for i in range(60)]),
     Case("ping sweep", ("host_sweep_icmp",), BAD, partial(pings, "10.1.1.%d", 100, 0.01, alive=5)),
+    Case("ping sweep, all answer", ("host_sweep_icmp",), BAD, partial(pings, "10.1.1.%d", 60, 0.05, alive=1)),
     Case("ping sweep, slow", ("host_sweep_icmp",), BAD, partial(pings, "10.1.1.%d", 20, 1.0)),
     Case("ping sweep over IPv6", ("host_sweep_icmp",), BAD6, partial(pings, "2001:db8:1::%x", 60, 0.05, src=BAD6)),
     Case("sweep by time stamp requests", ("host_sweep_icmp",), BAD, partial(pings, "10.1.1.%d", 60, 0.05, 13)),

@@ -18,11 +18,13 @@ from app.detect.doubtful_names import DoubtfulNames
 from app.detect.exploits import Exploits
 from app.detect.form_guessing import FormGuessing
 from app.detect.http_download import HttpDownload
+from app.detect.http_flood import HttpFlood
 from app.detect.lateral_movement import LateralMovement
 from app.detect.protocol_tunnel import ProtocolTunnel
 from app.detect.remote_control import RemoteControl
 from app.detect.session_guessing import SessionGuessing
 from app.detect.session_hijack import SessionHijack
+from app.detect.subdomain_flood import SubdomainFlood
 from app.detect.telephone_abuse import TelephoneAbuse
 from app.detect.tls_trust import TlsTrust
 from app.detect.udp_worm import UdpWorm
@@ -33,6 +35,7 @@ from app.detect.web_attack import WebAttack
 CONVERSATION_DETECTORS: Final[tuple[type[Detector], ...]] = (
     DnsTunnel,
     GeneratedDomains,
+    SubdomainFlood,
     DnsSpoof,
     DnsServers,
     BruteForce,
@@ -42,6 +45,7 @@ CONVERSATION_DETECTORS: Final[tuple[type[Detector], ...]] = (
     TlsTrust,
     UserAgents,
     WebAttack,
+    HttpFlood,
     HttpDownload,
     C2Http,
     RemoteControl,

@@ -55,6 +55,7 @@ class Flood(Detector):
         Knob("syns", 100, "requests/s", "Browsers open some tens of connections at once to a site; a hundred a second to one port without going on is no client."),
         Knob("datagrams", 500, "datagrams/s", "Ordinary services see that many new flows a second only when they answer."),
         Knob("random_ports", 500, "requests/s", "To any ports of one host: above what scans need."),
+        Knob("one_source", 1500, "requests/s", "The same of one source, where 3,000 and more came: a scan of all ports at leisure stays below."),
         Knob("lasting_syns", 30, "requests/s", "On average over ten seconds and more to one port: clients that wait for a service pause between their tries."),
         Knob("answered_share", 0.3, "of the flows", "A service under ordinary load answers nearly all."),
         Knob("high", 1000, "packets/s", "From here the severity is high."),
@@ -70,8 +71,9 @@ class Flood(Detector):
             return
         syn = contact.protocol == 6
         if table == "targets":
-            limit = int(self.knob("random_ports"))
-            if contact.items < 50 or contact.side < 8:  # few sources and many ports are a scan
+            few = contact.side < 8  # few sources and many ports are a scan, unless it is very much
+            limit = int(self.knob("one_source" if few else "random_ports"))
+            if contact.items < 50 or (few and contact.attempts < 2 * limit):
                 return
         else:
             limit = int(self.knob("syns" if syn else "datagrams"))

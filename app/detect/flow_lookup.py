@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.flow import layout as at
 from app.flow.table import FlowTable
@@ -22,16 +23,50 @@ class Answered:
         return self.spoken / self.flows if self.flows else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """Payload bytes of flows from one host: what it asked, what it was answered."""
+
+    flows: int
+    asked: int
+    answered: int
+
+
+def _recent(table: FlowTable, protocol: int, since_ns: int) -> NDArray[np.int64]:
+    """Rows of flows that began after `since_ns`. A pass over the table: some milliseconds when it is full."""
+    rows = table.rows[: int(table.meta[at.HIGH_WATER])]
+    recent = np.flatnonzero((rows[:, at.FIRST] >= since_ns) & (rows[:, at.FLOW_ID] != 0))
+    found: NDArray[np.int64] = rows[recent[rows[recent, at.KEY] & 0xFF == protocol]]
+    return found
+
+
+def exchanged(
+    table: FlowTable | None, source: tuple[int, int], target: tuple[int, int] | None, port: int, protocol: int, since_ns: int
+) -> Exchanged:  # fmt: skip
+    """Flows from `source` to (target; None = any, port) that began after `since_ns`."""
+    if table is None:
+        return Exchanged(0, 0, 0)
+    mine = _recent(table, protocol, since_ns)
+    by_b = mine[:, at.STATE] & at.ORIGINATOR_B != 0
+    chosen = np.where(by_b, mine[:, at.KEY] >> 48 & 0xFFFF, mine[:, at.KEY] >> 32 & 0xFFFF) == port
+    ends = [(source, (at.B_HI, at.B_LO), (at.A_HI, at.A_LO))]
+    if target is not None:
+        ends.append((target, (at.A_HI, at.A_LO), (at.B_HI, at.B_LO)))
+    for address, if_b, if_a in ends:
+        for half, of_b, of_a in zip(np.array(address, np.uint64).view(np.int64), if_b, if_a, strict=True):
+            chosen &= np.where(by_b, mine[:, of_b], mine[:, of_a]) == half
+    mine, by_b = mine[chosen], by_b[chosen]
+    asked = np.where(by_b, mine[:, at.PAYLOAD + 1], mine[:, at.PAYLOAD])
+    said = np.where(by_b, mine[:, at.PAYLOAD], mine[:, at.PAYLOAD + 1])
+    return Exchanged(len(mine), int(asked.sum()), int(said.sum()))
+
+
 def answered(table: FlowTable | None, address: tuple[int, int], port: int, protocol: int, since_ns: int) -> Answered:
-    """Flows to (address, port; 0 = any port) that began after `since_ns`. A pass over the table: some milliseconds when it is full."""
+    """Flows to (address, port; 0 = any port) that began after `since_ns`."""
     if table is None:
         return Answered(0, 0)
-    rows = table.rows[: int(table.meta[at.HIGH_WATER])]
     hi, lo = np.array(address, np.uint64).view(np.int64)
-    recent = np.flatnonzero((rows[:, at.FIRST] >= since_ns) & (rows[:, at.FLOW_ID] != 0))
-    key = rows[recent, at.KEY]
-    recent = recent[key & 0xFF == protocol]
-    mine = rows[recent]
+    mine = _recent(table, protocol, since_ns)
     by_b = mine[:, at.STATE] & at.ORIGINATOR_B != 0  # the originator is endpoint b, so the responder is a
     responder_hi = np.where(by_b, mine[:, at.A_HI], mine[:, at.B_HI])
     responder_lo = np.where(by_b, mine[:, at.A_LO], mine[:, at.B_LO])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.detect import networks
 from app.detect.detector import Detector, attempts_evidence
+from app.detect.flow_lookup import exchanged
 from app.detect.rule import Knob, Rule
 from app.detect.service_names import REMOTE, SOUGHT, WEB, is_sought
 from app.flow import contact_layout as at
@@ -42,7 +43,7 @@ class HostSweep(Detector):
             "host_sweep",
             "Host sweep: one port of many hosts is tried",
             "medium",
-            "One host tried the same service of many others, and most did not answer: it looks for hosts that offer it, as scanners and worms do.",
+            "One host tried the same service of many others, and most did not answer (or all did, and nothing came of it: told as low): it looks for hosts that offer it, as scanners and worms do.",
             _NORMAL + " A machine that has lost its connection tries many servers in vain, but in many networks.",
             "From inside: isolate the source until it is known which program does it. A worm that spreads looks exactly like this.",
             "T1046",
@@ -51,7 +52,7 @@ class HostSweep(Detector):
             "host_sweep_icmp",
             "Ping sweep: many hosts are pinged",
             "medium",
-            "One host sent echo requests to many addresses, many of which do not exist.",
+            "One host sent echo requests to many addresses, many of which do not exist; where neighbours all answer it is told as low.",
             _NORMAL,
             "Find out which program on that host does it; what it does next shows what it was for.",
             "T1018",
@@ -75,6 +76,7 @@ class HostSweep(Detector):
         Knob("remote_hosts", 12, "hosts", "A person works on one to five hosts at a time."),
         Knob("crowd", 3, "hosts of one network", "Sweeps take addresses side by side; servers on the Internet lie apart."),
         Knob("side_by_side", 10, "hosts of one network", "So many neighbours are tried by nothing but a sweep, whatever the port: `hosts` is the limit then."),
+        Knob("looked_in", 600, "bytes", "Of a flow on average, where all answer: a question about the version and its answer."),
         Knob("anywhere", 200, "hosts", "On a service's port, wherever they lie: who has lost the connection gets no addresses to try any more."),
     )  # fmt: skip
     contacts = ("ports",)
@@ -93,13 +95,27 @@ class HostSweep(Detector):
 
     def _ping(self, contact: Contact) -> None:
         limit = int(self.knob("ping_hosts"))
-        if contact.items < limit or contact.failed < 0.25 * contact.items or self.wait("ports", contact):
+        if contact.items < limit or self.wait("ports", contact):
+            return
+        failed = contact.failed >= 0.25 * contact.items
+        if not failed and not self._once_each(contact, 2 * limit):
             return
         self.told("ports", contact, contact.items)
-        source = networks.text(*contact.a)
-        self._tell(
-            "host_sweep_icmp", contact, limit, f"{source} pinged {contact.items} addresses", "medium", 0.85, "icmp"
-        )
+        text = f"{networks.text(*contact.a)} pinged {contact.items} addresses"
+        severity: Severity = "medium" if failed else "low"
+        self._tell("host_sweep_icmp", contact, limit, text, severity, 0.85 if failed else 0.5, "icmp")
+
+    def _once_each(self, contact: Contact, limit: int) -> bool:
+        """Neighbours, each tried once or twice: also where they answer no client does that, but a monitor's first round."""
+        crowd = contact.items / max(contact.side, 1)
+        return contact.items >= limit and crowd >= self.knob("side_by_side") and contact.attempts <= 2 * contact.items
+
+    def _looks_in(self, contact: Contact) -> bool:
+        """They answer, and next to nothing is said."""
+        if not self._once_each(contact, int(self.knob("hosts"))):
+            return False
+        said = exchanged(self.context.table, contact.a, None, contact.port, contact.protocol, contact.first)
+        return said.asked + said.answered <= self.knob("looked_in") * said.flows
 
     def _service(self, contact: Contact) -> None:
         crowd = contact.items / max(contact.side, 1)
@@ -114,17 +130,18 @@ class HostSweep(Detector):
             limit, apart = min(limit, int(self.knob("hosts"))), False
         elif not udp and is_sought(contact.port) and contact.failed >= self.knob("anywhere"):
             apart = contact.failed < 0.9 * contact.items
-        if contact.failed < limit:
+        failed = contact.failed >= max(limit, 0.6 * contact.items)
+        if failed and apart and crowd < self.knob("crowd"):
             return
-        if contact.failed < 0.6 * contact.items or (apart and crowd < self.knob("crowd")):
+        if not failed and not self._once_each(contact, int(self.knob("hosts"))):
             return
-        if self.wait("ports", contact, 3_000_000_000):
+        if self.wait("ports", contact, 3_000_000_000) or (not failed and not self._looks_in(contact)):
             return
         self.told("ports", contact, contact.items)
         service = SOUGHT.get(contact.port)
         named = f"port {contact.port}" + (f" ({service})" if service else "")
         inside = networks.is_private(*contact.a)
-        severity: Severity = "high" if inside and contact.port in REMOTE else "medium"
+        severity: Severity = "low" if not failed else "high" if inside and contact.port in REMOTE else "medium"
         text = f"{networks.text(*contact.a)} tried {named} of {contact.items} hosts"
         self._tell(
             "host_sweep",
@@ -132,7 +149,7 @@ class HostSweep(Detector):
             limit,
             text,
             severity,
-            min(0.95, 0.75 + contact.items / 1000),
+            min(0.95, 0.75 + contact.items / 1000) if failed else 0.5,
             "udp" if udp else "tcp",
         )
 

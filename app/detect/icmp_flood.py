@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from app.detect import networks
-from app.detect.batch import Batch
+from app.detect.batch import ICMP, ICMPV6, Batch
 from app.detect.detector import Detector
 from app.detect.rates import Rate, Rates
 from app.detect.rule import Knob, Rule
 from app.model.alert import Severity
+from app.model.layers import KIND_LATER_FRAGMENT
 
+LARGE = 1000  # bytes of a frame on average
 FORGED = 3  # packets of a group address in a second
 
 
@@ -38,10 +40,11 @@ class IcmpFlood(Detector):
     )
     knobs = (
         Knob("packets", 200, "packets/s", "Monitoring pings a host a few times a second; errors are limited by their senders."),
+        Knob("large", 100, "packets/s", "Of 1,000 bytes and more on average, fragments included: nobody monitors with such pings."),
         Knob("broadcast_pings", 20, "packets/s", "One ping asks all; twenty in a second are for the answers."),
         Knob("high", 1000, "packets/s", "From here the severity is high."),
     )  # fmt: skip
-    selections = ("icmp",)
+    selections = ("icmp", "fragments")
 
     def begin(self) -> None:
         self._targets = Rates("dst", int(min(self.knob("packets"), self.knob("broadcast_pings"))))
@@ -51,6 +54,9 @@ class IcmpFlood(Detector):
     def on_packets(self, batch: Batch) -> None:
         picked = batch.pick(batch.select("icmp"))
         self._targets.add(picked)
+        fragments = batch.select("fragments")
+        later = batch.column("kind", fragments) & KIND_LATER_FRAGMENT != 0
+        self._targets.add(batch.pick(fragments[later & np.isin(batch.column("protocol", fragments), (ICMP, ICMPV6))]))
         hi, lo = picked.rows["src_hi"], picked.rows["src_lo"]
         # multicast, or 255.255.255.255 and 224.0.0.0/4 behind the prefix of mapped addresses; one comparison each for most packets
         group = (hi >> np.uint64(56) == 0xFF) | ((hi == 0) & (lo & np.uint64(0xFFFFFFFF) >= np.uint64(0xE0000000)))
@@ -65,7 +71,8 @@ class IcmpFlood(Detector):
             self._smurf_in_the_name(rate)
         for rate in self._targets.take():
             group = networks.is_group(*rate.address) or networks.maybe_broadcast(*rate.address)
-            limit = int(self.knob("broadcast_pings" if group else "packets"))
+            large = rate.wire >= LARGE * rate.packets
+            limit = int(self.knob("broadcast_pings" if group else "large" if large else "packets"))
             if rate.packets < limit or (group and networks.is_group(*rate.address) and rate.packets < 10 * limit):
                 continue
             if group and forged:  # told already, by who is said to send

@@ -17,7 +17,8 @@ from app.detect.rule import Knob, Rule
 
 SECOND: Final = 1_000_000_000
 RECENT_NS: Final = 2 * SECOND
-SYN: Final = 2
+SYN, RST, ACK = 2, 4, 16
+SCANNING_PORTS: Final = 4  # source ports of a scanner of segments
 MOST_HOSTS: Final = 16  # told in one second
 MOST_FLOWS: Final = 64
 
@@ -47,6 +48,7 @@ class OneSidedFlood(Detector):
     knobs = (
         Knob("segments", 300, "flows", "Of one or two segments without a SYN to one host within two seconds."),
         Knob("one_flow", 5000, "segments/s", "Within one flow that nobody opened, without data and without an answer: acknowledgements of a transfer are fewer."),
+        Knob("resets", 300, "segments/s", "Within one flow of nothing but resets or FINs: a connection ends once."),
         Knob("datagrams", 5000, "datagrams/s", "Film for one viewer has 500 to 2000."),
         Knob("high", 20_000, "packets/s", "From here the severity of a stream is high."),
     )  # fmt: skip
@@ -56,15 +58,32 @@ class OneSidedFlood(Detector):
         self._told = self.bounded(2048, int)
 
     def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
-        rows = np.concatenate([part[(part["dst_packets"] == 0) & (part["kind"] & 2 == 0)] for part in (changed, ended)])
-        rows = rows[rows["end"] >= self.context.now_ns - RECENT_NS]
-        tcp = rows[(rows["protocol"] == 6) & (rows["src_flags"] & SYN == 0)]
-        strays = tcp[tcp["src_packets"] <= 2]
-        if len(strays) >= self.knob("segments"):
-            self._strays(strays)
-        busy = rows[rows["src_packets"] >= self.knob("one_flow")]
+        recent = self.context.now_ns - RECENT_NS
+        parts = [part[(part["end"] >= recent) & (part["kind"] & 2 == 0)] for part in (changed, ended)]
+        self._segments([part[part["protocol"] == 6] for part in parts])
+        rows = np.concatenate([part[part["dst_packets"] == 0] for part in parts])
+        busy = rows[rows["src_packets"] >= self.knob("resets")]
         for row in busy[:MOST_FLOWS]:
             self._stream(row)
+
+    def _segments(self, parts: list[NDArray[np.void]]) -> None:
+        """Flows without a SYN of which no more came, unanswered or reset; SYN-ACKs to who did not call, whose receiver the flow table takes for the originator."""
+        strays = []
+        for rows in parts:
+            reset = (rows["dst_flags"] & RST != 0) & (rows["dst_flags"] & ~np.uint8(RST | ACK) == 0)
+            refused = (rows["dst_packets"] == 0) | (reset & (rows["dst_packets"] <= 2) & (rows["dst_payload"] == 0))
+            strays.append(rows[(rows["src_flags"] & SYN == 0) & (rows["src_packets"] - 1 < 2) & refused])
+            unasked = rows[(rows["src_packets"] == 0) & (rows["dst_packets"] <= 2) & (rows["dst_flags"] == SYN | ACK)]
+            for hi_or_lo in ("hi", "lo"):
+                unasked[f"src_{hi_or_lo}"], unasked[f"dst_{hi_or_lo}"] = (
+                    unasked[f"dst_{hi_or_lo}"],
+                    unasked[f"src_{hi_or_lo}"].copy(),
+                )
+            unasked["src_port"], unasked["dst_port"] = unasked["dst_port"], unasked["src_port"].copy()
+            strays.append(unasked)
+        together = np.concatenate(strays)
+        if len(together) >= self.knob("segments"):
+            self._strays(together)
 
     def _strays(self, rows: NDArray[np.void]) -> None:
         limit = int(self.knob("segments"))
@@ -76,6 +95,9 @@ class OneSidedFlood(Detector):
             self._told[target] = count
             mine = rows[(rows["dst_hi"] == target[0]) & (rows["dst_lo"] == target[1])]
             sources = len(np.unique(mine[["src_hi", "src_lo"]]))
+            ports = len(np.unique(mine["dst_port"]))
+            if sources == 1 and ports > 0.5 * count and len(np.unique(mine["src_port"])) <= SCANNING_PORTS:
+                continue  # each port once, from the same one: a scan, which is told as that
             name = networks.text(*target)
             self.alert(
                 "tcp_flood",
@@ -102,7 +124,8 @@ class OneSidedFlood(Detector):
         if tcp and (int(row["src_flags"]) & SYN or int(row["src_payload"]) > packets):  # a capture of one direction
             return
         seconds = max((int(row["end"]) - int(row["start"])) / SECOND, 1.0)
-        rate, limit = packets / seconds, self.knob("one_flow" if tcp else "datagrams")
+        ending = tcp and not int(row["src_flags"]) & ACK
+        rate, limit = packets / seconds, self.knob("resets" if ending else "one_flow" if tcp else "datagrams")
         key = int(row["flow_id"])
         if rate < limit or packets < 2 * self._told[key]:
             return

@@ -21,13 +21,14 @@ _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 class Rate:
     """One address in one second. `others`: different addresses at the other end, of the blocks in which it was busy."""
 
-    __slots__ = ("address", "evidence", "first", "flows", "last", "others", "packets", "payload")
+    __slots__ = ("address", "evidence", "first", "flows", "last", "others", "packets", "payload", "wire")
 
     def __init__(self, address: tuple[int, int], first: int) -> None:
         self.address = address
         self.first = self.last = first
         self.packets = 0
         self.payload = 0
+        self.wire = 0  # bytes of whole frames
         self.others = 0
         self.evidence: list[Evidence] = []
         self.flows: list[int] = []
@@ -90,6 +91,7 @@ class Rates:
         rate.packets += len(rows)
         rate.last = int(rows["ts"][-1])
         rate.payload += int(rows["payload_len"].sum())
+        rate.wire += int(rows["wire_len"].sum())
         others = rows[f"{self._other}_lo"] * _ODD ^ rows[f"{self._other}_hi"]
         rate.others = max(rate.others, len(np.unique(others)) if len(rows) > 1 else 1)
         room = KEPT - len(rate.evidence)

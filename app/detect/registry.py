@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.detect.amplifier import Amplifier
 from app.detect.arp_spoof import ArpSpoof
 from app.detect.arp_sweep import ArpSweep
 from app.detect.beacon import Beacon
@@ -15,6 +16,7 @@ from app.detect.distributed_scan import DistributedScan
 from app.detect.entropy_mismatch import EntropyMismatch
 from app.detect.entropy_turn import EntropyTurn
 from app.detect.flood import Flood
+from app.detect.fragment_flood import FragmentFlood
 from app.detect.host_sweep import HostSweep
 from app.detect.icmp_flood import IcmpFlood
 from app.detect.icmp_tunnel import IcmpTunnel
@@ -26,6 +28,8 @@ from app.detect.odd_probes import OddProbes
 from app.detect.one_sided_flood import OneSidedFlood
 from app.detect.port_scan import PortScan
 from app.detect.reconnects import Reconnects
+from app.detect.slow_http import SlowHttp
+from app.detect.stray_probes import StrayProbes
 from app.detect.traffic_volume import TrafficVolume
 from app.detect.unsolicited import Unsolicited
 
@@ -34,11 +38,15 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     HostSweep,
     DistributedScan,
     OddProbes,
+    StrayProbes,
     ArpSweep,
     Flood,
     IcmpFlood,
     OneSidedFlood,
+    FragmentFlood,
+    SlowHttp,
     Unsolicited,
+    Amplifier,
     ArpSpoof,
     NeighbourDiscovery,
     Dhcp,
