@@ -33,11 +33,20 @@ class Sql:
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a field is in a table: SQL expressions, one of which must match. For addresses: prefixes of `_hi` and `_lo`, and the
-    expression of their version; `whole`: the words are whole ones; `real`: floats, which may be NaN."""
+    expression of their version; `whole`: the words are whole ones; `real`: floats, which may be NaN; `guard`: a condition without which there is no value
+    – asked once beside plain columns, which is several times faster than expressions that hold it."""
 
     expressions: tuple[str, ...]
     whole: bool = False
     real: bool = False
+    guard: str = ""
+
+    @property
+    def ordered(self) -> tuple[str, ...]:
+        """What to sort by; -1 where there is no value."""
+        if not self.guard:
+            return self.expressions
+        return tuple(f"CASE WHEN {self.guard} THEN {one}::BIGINT ELSE -1 END" for one in self.expressions)
 
 
 def condition(query: Query, fields: FieldSet, places: Mapping[str, Place], now_ns: int) -> Sql:
@@ -98,7 +107,8 @@ def _facet(facet: Facet, item: Item, place: Place, now_ns: int) -> Sql:
 
 
 def _each(place: Place, make: Any) -> Sql:
-    return _joined(" OR ", [Sql(make(column)) for column in place.expressions])
+    found = _joined(" OR ", [Sql(make(column)) for column in place.expressions])
+    return Sql(f"({place.guard} AND {found.text})", found.values) if place.guard else found
 
 
 # -- addresses -----------------------------------------------------------------------------------------------------------

@@ -30,8 +30,8 @@ def _no_columns() -> Columns:
     return lambda rows: [np.zeros(len(rows))]
 
 
-def _row(field: Field, *expressions: str, whole: bool = False, real: bool = False) -> _Row:
-    return field, Place(expressions, whole, real)
+def _row(field: Field, *expressions: str, whole: bool = False, real: bool = False, guard: str = "") -> _Row:
+    return field, Place(expressions, whole, real, guard)
 
 
 def _address(name: str, help: str, aliases: tuple[str, ...], *prefixes: str, version: str = "ip_version") -> _Row:
@@ -47,10 +47,10 @@ def _number(
     missing: int | None = None,
     largest: int | None = None,
     real: bool = False,
+    guard: str = "",
 ) -> _Row:
-    return _row(
-        Field(name, (NumberFacet(_no_columns(), units, missing, largest),), help, aliases), *expressions, real=real
-    )
+    facet = NumberFacet(_no_columns(), units, missing, largest)
+    return _row(Field(name, (facet,), help, aliases), *expressions, real=real, guard=guard)
 
 
 def _text(name: str, help: str, aliases: tuple[str, ...] = (), column: str | None = None, whole: bool = False) -> _Row:
@@ -58,16 +58,18 @@ def _text(name: str, help: str, aliases: tuple[str, ...] = (), column: str | Non
 
 
 def _codes(name: str, help: str, values: Mapping[str, tuple[int, ...]], expressions: Sequence[str], aliases: tuple[str, ...] = (),
-           numbers: int | None = None, missing: int | None = None) -> _Row:  # fmt: skip
-    return _row(Field(name, (EnumFacet(_no_columns(), values, numbers, missing),), help, aliases), *expressions)
+           numbers: int | None = None, missing: int | None = None, guard: str = "") -> _Row:  # fmt: skip
+    return _row(
+        Field(name, (EnumFacet(_no_columns(), values, numbers, missing),), help, aliases), *expressions, guard=guard
+    )
 
 
 def _time(name: str, help: str, column: str, aliases: tuple[str, ...] = ()) -> _Row:
     return _row(Field(name, (TimeFacet(_no_columns()),), help, aliases), column)
 
 
-def _port(end: str) -> str:
-    return f"CASE WHEN {_PORTED} THEN {end}_port::INTEGER ELSE -1 END"
+def _port(name: str, help: str, aliases: tuple[str, ...], *columns: str) -> _Row:
+    return _number(name, help, columns, aliases=aliases, largest=0xFFFF, guard=_PORTED)
 
 
 def _local(name: str, of_local: bool) -> str:
@@ -87,7 +89,7 @@ def _flow_rows() -> list[_Row]:
     names = {name: (number,) for number, name in IP_PROTOCOLS.items()}
     states = {name.lower(): (code,) for code, name in enumerate(CONN_STATES)}
     endings = {name: (code,) for code, name in enumerate(ENDINGS) if name}
-    both = [_port("src"), _port("dst")]
+    both = ("src_port", "dst_port")
     local = f"({_local('port', True)})"
     remote = f"({_local('port', False)})"
     flags = (FlagFacet(_no_columns(), TCP_FLAGS, TCP_FLAG_LETTERS),)
@@ -96,12 +98,12 @@ def _flow_rows() -> list[_Row]:
         _address("src_ip", "who began it", ("src",), "src"),
         _address("dst_ip", "who was called", ("dst",), "dst"),
         _number("ip_version", "4 or 6", ["ip_version"], missing=0),
-        _number("port", "either port", both, missing=-1, largest=0xFFFF),
-        _number("src_port", "port of the originator", both[:1], aliases=("sport",), missing=-1, largest=0xFFFF),
-        _number("dst_port", "port of the responder", both[1:], aliases=("dport",), missing=-1, largest=0xFFFF),
+        _port("port", "either port", (), *both),
+        _port("src_port", "port of the originator", ("sport",), "src_port"),
+        _port("dst_port", "port of the responder", ("dport",), "dst_port"),
         _number("local_port", "port of this machine's end", [local], missing=-1, largest=0xFFFF),
         _number("remote_port", "port of the other end", [remote], missing=-1, largest=0xFFFF),
-        _codes("service", "usual service of a port", dict(ports_by_service()), both, missing=-1),
+        _codes("service", "usual service of a port", dict(ports_by_service()), both, guard=_PORTED),
         _codes("protocol", "IP protocol by name or number", names, ["protocol"], ("proto",), 255),
         _number("vlan", "VLAN id", ["vlan"], missing=0),
         _text("interface", "interface that saw it", ("if",)),
