@@ -37,3 +37,4 @@ def install(app: Flask) -> None:
 
     app.add_url_rule("/static/<path:filename>", endpoint="static", view_func=static)
     app.jinja_env.globals["version"] = lambda: run_blocking(files.version)
+    app.jinja_env.globals["modules"] = lambda version, *entries: run_blocking(files.modules, version, *entries)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from app.concurrency import shared_lock
+from app.services.module_graph import reachable
 
 COMPRESSED: Final = {".js", ".css", ".svg", ".html", ".json", ".md"}
 TYPES: Final = {".js": "text/javascript", ".woff2": "font/woff2", ".md": "text/plain"}
@@ -41,6 +42,7 @@ class StaticFiles:
         self._root = root.resolve()
         self._lock = shared_lock()  # files are read in real threads
         self._kept: dict[Path, tuple[tuple[int, int], StaticFile, StaticFile | None]] = {}
+        self._modules: tuple[str, tuple[str, ...], list[str]] = ("", (), [])
 
     def version(self) -> str:
         """`v-` and twelve digits: another one as soon as a file is another."""
@@ -50,6 +52,13 @@ class StaticFiles:
                 found = path.stat()
                 digest.update(f"{path.relative_to(self._root)}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
         return f"v-{digest.hexdigest()[:12]}"
+
+    def modules(self, version: str, *entries: str) -> list[str]:
+        """The modules that `entries` need; they are read once for each `version()`. Off the hub."""
+        known = self._modules
+        if known[:2] != (version, entries):
+            known = self._modules = (version, entries, reachable(self._root, entries))
+        return known[2]
 
     def read(self, name: str, may_pack: bool) -> StaticFile | None:
         """The file of that name below the root; None where there is none. Reads and compresses: off the hub."""

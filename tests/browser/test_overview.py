@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from .test_static import STATIC
 
-BUDGET = 300_000  # bytes compressed, without the map
+BUDGET = 240_000  # bytes compressed, without the map
 
 
 def test_panels_lead_into_their_pages_and_the_first_load_is_small(server, page):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ def identity(**changes: Any) -> CallerIdentity:
     return CallerIdentity(**{"token": "right", "uids": [1000], "port": 8080, **changes})
 
 
-def environ(**headers: str) -> dict[str, str]:
+def environ(**headers: Any) -> dict[str, Any]:
     return {
         "REMOTE_ADDR": "192.0.2.9",
         "REMOTE_PORT": "5",
@@ -26,7 +27,7 @@ def environ(**headers: str) -> dict[str, str]:
     }
 
 
-def local(**headers: str) -> dict[str, str]:
+def local(**headers: Any) -> dict[str, Any]:
     return environ(REMOTE_ADDR="127.0.0.1", **headers)
 
 
@@ -197,3 +198,17 @@ def test_throttled_strangers_are_told_to_wait() -> None:
 def test_tokens_by_other_means(token: object) -> None:
     assert not identity().admits(token, environ())
     assert identity().admits("right", environ())
+
+
+def test_the_owner_of_a_connection_is_asked_for_once(uid: list[int | None]) -> None:
+    subject = identity()
+    with socket.socket() as one, socket.socket() as other:
+        first = local(**{"werkzeug.socket": one})
+        uid[0] = None
+        assert not subject.identify(first).may_enter
+        uid[0] = 1000
+        assert subject.identify(first).may_enter
+        uid[0] = 4711
+        assert subject.identify(first).may_enter  # the same connection: its owner cannot have changed
+        assert not subject.identify(local(**{"werkzeug.socket": other})).may_enter
+        assert not subject.identify({**first, "HTTP_X_FORWARDED_FOR": "203.0.113.1"}).may_enter
