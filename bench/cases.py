@@ -31,9 +31,9 @@ class Case(NamedTuple):
 
 def all_cases() -> Iterator[Case]:
     """Of all modules; a new one is a line here."""
-    from bench import cases_floods, cases_harmless, cases_names, cases_overload, cases_scans, cases_talk
+    from bench import cases_floods, cases_guessing, cases_harmless, cases_names, cases_overload, cases_scans, cases_talk
 
-    for module in (cases_scans, cases_floods, cases_overload, cases_talk, cases_names, cases_harmless):
+    for module in (cases_scans, cases_floods, cases_overload, cases_talk, cases_guessing, cases_names, cases_harmless):
         yield from module.CASES
 
 

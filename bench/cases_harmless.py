@@ -299,6 +299,7 @@ _LOOK_ALIKES: Final[dict[str, Callable[[], list[Timed]]]] = {
     "copies by SSH": copies,
     "device that reports": device,
     "device that keeps its mapping open": kept_alive,
+    "name that is asked for again when it is no longer valid": lambda: in_order(asked(i * 301, CLIENT, ROUTER, "www.example.org", 1, [address("1.2.3.4")]) for i in range(40)),
     "clocks": clock,
     "updater": lambda: in_order(tls(i * 600, "151.101.2.132") for i in range(24)),
     "backup": lambda: list(connection(0, CLIENT, SERVER, 443, [(0, HELLO), (1, bytes(3000)), (0, Random(1).randbytes(3_000_000))], step=0.0005)),

@@ -67,6 +67,24 @@ def reports(number: int, period: float, jitter: float, port: int = 443, said: li
     return in_order(parts)
 
 
+def spaced_pings(number: int, period: float) -> list[Timed]:
+    return in_order(
+        [
+            (i * period, echo(CLIENT, SERVER, i, bytes(32))),
+            (i * period + 0.02, echo(SERVER, CLIENT, i, bytes(32), True)),
+        ]
+        for i in range(number)
+    )
+
+
+def names_like_a_clock(number: int, period: float, jitter: float) -> list[Timed]:
+    random, at, parts = Random(number), 0.0, []
+    for i in range(number):
+        parts.append(asked(at, CLIENT, RESOLVER, f"{i:x}a1.post.evil.net", 16, [(16, b"\3abc")]))
+        at += period * (1 + random.uniform(-jitter, jitter))
+    return in_order(parts)
+
+
 def talk(port: int, said: list[Said], src: str = CLIENT, dst: str = SERVER, gap: float = 0.2) -> list[Timed]:
     return list(connection(0, src, dst, port, said, gap=gap))
 
@@ -169,6 +187,9 @@ CASES: Final = (
     Case("beacon, 30 s, nine times", ("beacon",), SERVER, partial(reports, 9, 30.0, 0.04)),
     Case("beacon to a server that is gone", ("beacon",), SERVER, lambda: in_order(tried(i * 30, CLIENT, SERVER, 4444, "R") for i in range(30))),
     Case("beacon within one connection", ("beacon",), SERVER, partial(talk, 8080, [(0, b"x" * 100)] * 40, gap=15.0)),
+    Case("beacon by pings", ("beacon",), SERVER, partial(spaced_pings, 30, 30.0)),
+    Case("beacon by DNS, one name", ("dns_beacon",), CLIENT, lambda: in_order(asked(i * 30.0, CLIENT, RESOLVER, "c2.evil.net", 1, [address("1.2.3.4")]) for i in range(30))),
+    Case("beacon by DNS, other names, jitter", ("dns_beacon",), CLIENT, partial(names_like_a_clock, 30, 45.0, 0.2)),
     Case("check-in at an address of Cobalt Strike", ("c2_http",), SERVER, partial(talk, 80, [(0, COBALT), (1, answer(b"x" * 64))])),
     Case("check-in without a user agent", ("c2_http",), SERVER, partial(talk, 8081, [(0, http("GET", "/index.php?id=0a1b2c3d4e5f", SERVER, agent=None)), (1, answer())])),
     Case("reverse shell of Linux", _SHELL, CLIENT, partial(talk, 4444, [(1, b"id\n"), (0, b"uid=0(root) gid=0(root) groups=0(root)\n")])),

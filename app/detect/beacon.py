@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.detect import networks
-from app.detect.batch import Batch, Picked
+from app.detect.batch import ICMP, ICMPV6, Batch, Picked
 from app.detect.detector import Detector
 from app.detect.rule import Knob, Rule
 from app.detect.service_names import WEB, is_sought
@@ -63,6 +64,15 @@ class Rhythm:
         self.regular = float((np.abs(gaps - median) <= 0.5 * median).mean()) if median > 0 else 0.0
 
 
+def _asks_outside(rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Echo requests (their type stands in place of a source port) to other networks: inside, monitoring pings like a clock."""
+    pings = ((rows["protocol"] == ICMP) & (rows["src_port"] == 8)) | (
+        (rows["protocol"] == ICMPV6) & (rows["src_port"] == 128)
+    )
+    asks: NDArray[np.bool_] = pings & ~networks.private_rows(rows["dst_hi"], rows["dst_lo"])
+    return asks
+
+
 class Beacon(Detector):
     name = "beacon"
     rules = (
@@ -111,7 +121,7 @@ class Beacon(Detector):
 
     def _take(self, picked: Picked) -> None:
         rows, few = picked.rows, self.knob("few_intervals")
-        usual = (rows["protocol"] == 6) | (rows["protocol"] == 17)
+        usual = (rows["protocol"] == 6) | (rows["protocol"] == 17) | _asks_outside(rows)
         rows, flows, numbers = rows[usual], picked.flow_ids[usual].tolist(), picked.packet_ids[usual].tolist()
         names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port", "protocol", "ts")
         first = (rows["kind"] & KIND_FIRST_OF_FLOW != 0).tolist()
@@ -186,15 +196,18 @@ class Beacon(Detector):
             odd.append("a new connection each time")
         if not name and not networks.is_private(*target):
             odd.append("an address without a name")
-        if not is_sought(port) and port not in WEB:
+        ping = protocol in (ICMP, ICMPV6)
+        if not ping and not is_sought(port) and port not in WEB:
             odd.append(f"port {port}, which is no well-known service's")
         inside = networks.is_private(*target) and networks.is_private(*source)
-        severity: Severity = "medium" if len(odd) >= 3 and not inside else "low"  # two of them has many a device
+        severity: Severity = (
+            "medium" if len(odd) >= 3 and not inside and not ping else "low"
+        )  # two of them has many a device
         series.told = series.count
         one, two = networks.text(*source), networks.text(*target)
         self.alert(
             "beacon",
-            f"{one} turned to {name or two} (port {port}) {series.count} times, every {rhythm.median:.1f} s with a median deviation of {rhythm.deviation:.0%}; the limit is {self.knob('deviation'):.0%}."
+            f"{one} turned to {name or two} ({'ping' if ping else f'port {port}'}) {series.count} times, every {rhythm.median:.1f} s with a median deviation of {rhythm.deviation:.0%}; the limit is {self.knob('deviation'):.0%}."
             + (f" Odd: {', '.join(odd)}." if odd else ""),
             series.times[-1],
             one,
@@ -205,7 +218,7 @@ class Beacon(Detector):
             measured=round(rhythm.deviation, 4),
             threshold=self.knob("deviation"),
             unit="of the median",
-            protocol="tcp" if protocol == 6 else "udp",
+            protocol="tcp" if protocol == 6 else "icmp" if ping else "udp",
             flow_ids=[flow for flow in series.flows if flow],
             evidence=[Evidence(number, ts) for number, ts in series.evidence],
             details={

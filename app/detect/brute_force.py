@@ -10,7 +10,7 @@ from app.dpi.facts import CleartextLogin, Fact, LoginAttempt
 
 _CAPACITY = 4096
 _USERS = 512
-_NAMES = {"ftp": "FTP", "smtp": "SMTP", "pop3": "POP3", "imap": "IMAP", "http": "HTTP", "telnet": "Telnet", "smb": "SMB", "kerberos": "Kerberos", "ldap": "LDAP", "sip": "SIP", "vnc": "VNC", "mysql": "MySQL", "postgresql": "PostgreSQL", "redis": "Redis", "snmp": "SNMP", "irc": "IRC"}  # fmt: skip
+_NAMES = {"ftp": "FTP", "smtp": "SMTP", "pop3": "POP3", "imap": "IMAP", "http": "HTTP", "telnet": "Telnet", "smb": "SMB", "kerberos": "Kerberos", "ldap": "LDAP", "sip": "SIP", "vnc": "VNC", "mysql": "MySQL", "postgresql": "PostgreSQL", "redis": "Redis", "snmp": "SNMP", "irc": "IRC", "xmpp": "XMPP", "sieve": "ManageSieve", "nntp": "NNTP", "rtsp": "RTSP"}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class BruteForce(ConversationDetector):
             "window",
             120,
             "s",
-            "tools try several times a second; slow ones are found by the longer window of a day in history.",
+            "tools try several times a second; patient ones are told by slow_guessing.",
         ),
         Knob("refused", 5, "refused logins", "a person who forgot a password tries three times, then asks."),
         Knob("many", 20, "refused logins", "no person does this; from here on the confidence is high."),

@@ -25,6 +25,8 @@ _READABLE = frozenset(
         "mqtt",
         "rtsp",
         "nntp",
+        "xmpp",
+        "sieve",
         "rlogin",
         "rsh",
         "rexec",

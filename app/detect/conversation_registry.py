@@ -8,9 +8,11 @@ from app.detect.blocked_destination import BlockedDestination
 from app.detect.brute_force import BruteForce
 from app.detect.c2_http import C2Http
 from app.detect.cleartext_credentials import CleartextCredentials
+from app.detect.community_guessing import CommunityGuessing
 from app.detect.data_theft import DataTheft
 from app.detect.detector import Detector
 from app.detect.dga import GeneratedDomains
+from app.detect.dns_beacon import DnsBeacon
 from app.detect.dns_servers import DnsServers
 from app.detect.dns_spoof import DnsSpoof
 from app.detect.dns_tunnel import DnsTunnel
@@ -24,6 +26,7 @@ from app.detect.protocol_tunnel import ProtocolTunnel
 from app.detect.remote_control import RemoteControl
 from app.detect.session_guessing import SessionGuessing
 from app.detect.session_hijack import SessionHijack
+from app.detect.slow_guessing import SlowGuessing
 from app.detect.subdomain_flood import SubdomainFlood
 from app.detect.telephone_abuse import TelephoneAbuse
 from app.detect.tls_trust import TlsTrust
@@ -38,8 +41,11 @@ CONVERSATION_DETECTORS: Final[tuple[type[Detector], ...]] = (
     SubdomainFlood,
     DnsSpoof,
     DnsServers,
+    DnsBeacon,
     BruteForce,
     SessionGuessing,
+    SlowGuessing,
+    CommunityGuessing,
     FormGuessing,
     CleartextCredentials,
     TlsTrust,

@@ -41,6 +41,8 @@ class _Forms:
     window: Window = field(default_factory=Window)
     passwords: set[int] = field(default_factory=set)  # salted hashes, for this run only
     flows: list[int] = field(default_factory=list)
+    slow: Window = field(default_factory=Window)
+    slow_passwords: set[int] = field(default_factory=set)
 
 
 class FormGuessing(ConversationDetector):
@@ -61,6 +63,13 @@ class FormGuessing(ConversationDetector):
     knobs = (
         Knob("window", 60, "s", "tools send several forms a second."),
         Knob("forms", 8, "forms", "a person needs more than seven seconds for each."),
+        Knob("slow_window", 3600, "s", "patient ones send one a minute."),
+        Knob(
+            "slow_forms",
+            15,
+            "forms",
+            "with as many different passwords within the slow window; a person asks for a new one before that.",
+        ),
         Knob(
             "refused",
             15,
@@ -103,6 +112,7 @@ class FormGuessing(ConversationDetector):
             entry.passwords.add(hash(found[1] if found else fact.body))
         if len(entry.flows) < 20 and fact.flow_id not in entry.flows:
             entry.flows.append(fact.flow_id)
+        self._slowly(fact, entry, client, server, path, hash(found[1] if found else fact.body))
         if len(entry.passwords) >= self.knob("passwords") and worth_saying(entry.window, count, self.knob("forms")):
             self.alert(
                 "brute_force_form",
@@ -118,6 +128,35 @@ class FormGuessing(ConversationDetector):
                 protocol="http",
                 flow_ids=entry.flows,
             )
+
+    def _slowly(self, fact: HttpMessage, entry: _Forms, client: str, server: str, path: bytes, password: int) -> None:
+        """Too slow for the short window, but each time another password."""
+        count = entry.slow.add(fact.ts, int(self.knob("slow_window") * SECOND), 100)
+        if count == 1:
+            entry.slow_passwords.clear()
+            entry.slow.said = 0
+        if len(entry.slow_passwords) < 128:
+            entry.slow_passwords.add(password)
+        limit = self.knob("slow_forms")
+        quick = entry.slow.span_s * self.knob("forms") < self.knob("window") * count
+        if quick or len(entry.slow_passwords) < limit or not worth_saying(entry.slow, count, limit):
+            return
+        self.alert(
+            "brute_force_form",
+            f"{client} sent {count} logins with {len(entry.slow_passwords)} different passwords to {path.decode('ascii', 'replace')} on {server}, "
+            f"one in {entry.slow.span_s / max(count - 1, 1):.0f} s; the limit is {limit:.0f} within {self.knob('slow_window') / 3600:.0f} h.",
+            fact.ts,
+            client,
+            server,
+            severity="medium",
+            confidence=0.7,
+            fold=(client, server, path),
+            measured=count,
+            threshold=limit,
+            unit="logins",
+            protocol="http",
+            flow_ids=entry.flows,
+        )
 
     def _refused(self, fact: HttpTransaction) -> None:
         """Digest and NTLM logins, whose names are not read: refused again and again, never agreed to."""

@@ -16,7 +16,7 @@ _CAPACITY = 4096
 _FLOWS = 4096
 _REMEMBERED = 49
 _SERVICES = {"ssh": "SSH", "rdp": "RDP", "vnc": "VNC", "telnet": "Telnet", "imap": "IMAP", "pop3": "POP3"}
-_TOOLS = (
+TOOLS = (
     "libssh",
     "paramiko",
     "Go",
@@ -136,7 +136,7 @@ class SessionGuessing(ConversationDetector):
     def _tell(self, key: tuple[str, str, str], entry: _Connections, guesses: list[tuple[int, int]]) -> None:
         (client, server, protocol), count = key, len(guesses)
         span = (guesses[-1][0] - guesses[0][0]) / SECOND
-        tool = next((one for one in _TOOLS if entry.software.startswith(one)), "")
+        tool = next((one for one in TOOLS if entry.software.startswith(one)), "")
         service = _SERVICES[protocol]
         sure = bool(tool) or count >= 3 * self.knob("connections")
         self.alert(

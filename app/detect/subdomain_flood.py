@@ -28,6 +28,7 @@ class _Asked:
     noise: int = 0  # of them that look like it
     clients: dict[str, int] = field(default_factory=dict)
     found: int = 0  # questions that had an answer
+    denied: int = 0  # names that a server said something of
     flows: list[int] = field(default_factory=list)
     said: int = 0
 
@@ -92,7 +93,7 @@ class SubdomainFlood(ConversationDetector):
         asked = self._domains[domain]
         if not asked.since or abs(fact.ts - asked.since) > self.knob("window") * SECOND:
             asked.since, asked.names, asked.clients, asked.flows = fact.ts, set(), {}, []
-            asked.noise = asked.found = asked.said = 0
+            asked.noise = asked.found = asked.denied = asked.said = 0
         if fact.rcode == "NOERROR" and fact.answers:
             asked.found += 1
             return
@@ -100,6 +101,7 @@ class SubdomainFlood(ConversationDetector):
         if name in asked.names or len(asked.names) >= _NAMES:
             return
         asked.names.add(name)
+        asked.denied += fact.rcode is not None
         asked.noise += max(randomness(one) for one in front) >= 0.45
         if fact.client in asked.clients or len(asked.clients) < 256:
             asked.clients[fact.client] = asked.clients.get(fact.client, 0) + 1
@@ -114,11 +116,13 @@ class SubdomainFlood(ConversationDetector):
             return
         asked.said = count
         flood = asked.noise >= self.knob("noise") * count or len(asked.clients) >= 10
+        if not flood and asked.denied < 0.5 * count:  # a capture of questions alone
+            return
         client = next(iter(asked.clients)) if len(asked.clients) == 1 else None
         limit = self.knob("names")
         self.alert(
             "dns_subdomain_flood" if flood else "dns_enumeration",
-            f"{client or f'{len(asked.clients)} clients'} asked {fact.server} for {count} different names of {domain} that do not exist within "
+            f"{client or f'{len(asked.clients)} clients'} asked {fact.server} for {count} different names of {domain} of which next to none is found within "
             f"{abs(fact.ts - asked.since) / SECOND:.1f} s; the limit is {limit:.0f}.",
             fact.ts,
             client,

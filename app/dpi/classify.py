@@ -50,6 +50,7 @@ _BY_CONTENT: Final[dict[str, tuple[str, str | None]]] = {
     "rdp": ("RDP", "RemoteAccess"),
     "redis": ("RESP", "Database"),
     "rtsp": ("RTSP", "Media"),
+    "sieve": ("ManageSieve", "Email"),
     "sip": ("SIP", "VoIP"),
     "smb": ("SMBv23", "System"),
     "smb1": ("SMBv1", "System"),
@@ -62,6 +63,7 @@ _BY_CONTENT: Final[dict[str, tuple[str, str | None]]] = {
     "telnet": ("Telnet", "RemoteAccess"),
     "tftp": ("TFTP", "DataTransfer"),
     "tls": ("TLS", "Web"),
+    "xmpp": ("Jabber", "Chat"),
     "websocket": ("HTTP.WebSocket", "Web"),
 }
 

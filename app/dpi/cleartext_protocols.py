@@ -38,6 +38,7 @@ from app.dpi.r_services import recognize_r_services
 from app.dpi.rdp import recognize_rdp
 from app.dpi.redis import recognize_redis
 from app.dpi.rtsp import recognize_rtsp
+from app.dpi.sieve import recognize_sieve
 from app.dpi.sip import recognize_sip
 from app.dpi.smb import recognize_smb
 from app.dpi.smtp import recognize_smtp
@@ -47,6 +48,7 @@ from app.dpi.ssh import recognize_ssh
 from app.dpi.telnet import recognize_telnet
 from app.dpi.vnc import recognize_vnc
 from app.dpi.websocket import recognize_websocket
+from app.dpi.xmpp import recognize_xmpp
 
 TCP_RECOGNIZERS: Final[tuple[Recognizer, ...]] = (
     recognize_http1,
@@ -67,6 +69,8 @@ TCP_RECOGNIZERS: Final[tuple[Recognizer, ...]] = (
     recognize_sip,
     recognize_rtsp,
     recognize_nntp,
+    recognize_xmpp,
+    recognize_sieve,
     recognize_socks,
     recognize_proxy_protocol,
     recognize_bittorrent,

@@ -83,6 +83,8 @@ SMB2_NEGOTIATED = (
     + bytes(60)
 )
 STARTUP = postgres(b"\0\3\0\0user\0ann\0database\0shop\0\0")
+XMPP_STREAM = b"<?xml version='1.0'?><stream:stream to='x.org' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
+XMPP_AUTH = b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + PLAIN + b"</auth>"
 WIREGUARD = b"\1\0\0\0" + bytes(range(144))
 
 SAMPLES = [
@@ -97,6 +99,8 @@ SAMPLES = [
     ("sip", 17, 5060, [(C, b"REGISTER sip:h SIP/2.0\r\nFrom: <sip:ann@h>;tag=1\r\nTo: <sip:ann@h>\r\nUser-Agent: ua\r\n\r\n")]),
     ("rtsp", 6, 554, [(C, b"OPTIONS rtsp://ann:secret@h/v RTSP/1.0\r\nUser-Agent: vlc\r\n\r\n")]),
     ("nntp", 6, 119, [(S, b"200 news.example.org ready\r\n"), (C, b"AUTHINFO USER ann\r\n"), (S, b"381 more\r\n"), (C, b"AUTHINFO PASS secret\r\n"), (S, b"281 in\r\n")]),
+    ("xmpp", 6, 5222, [(C, XMPP_STREAM), (S, XMPP_STREAM + b"<stream:features/>"), (C, XMPP_AUTH), (S, b"<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")]),
+    ("sieve", 6, 4190, [(S, b'"IMPLEMENTATION" "Dovecot"\r\n"SASL" "PLAIN"\r\nOK "ready"\r\n'), (C, b'AUTHENTICATE "PLAIN" "' + PLAIN + b'"\r\n'), (S, b'OK "in"\r\n')]),
     ("ssdp", 17, 1900, [(C, b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nST: ssdp:all\r\n\r\n")]),
     ("smb", 6, 445, [(C, nbss(b"\xfeSMB" + bytes(96))), (S, nbss(SMB2_NEGOTIATED)), (C, nbss(b"\xfeSMB" + bytes(60) + ntlm("ann", "CORP", "PC")))]),
     ("rdp", 6, 3389, [(C, b"\3\0\0\x29\x24\xe0\0\0\0\0\0Cookie: mstshash=ann\r\n\1\0\x08\0\3\0\0\0"), (S, b"\3\0\0\x13\x0e\xd0\0\0\0\0\0\2\0\x08\0\2\0\0\0")]),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.dpi.cleartext_protocols import RECOGNIZERS, TCP_RECOGNIZERS, UDP_RECOGNIZERS
-from app.dpi.facts import Recognized
+from app.dpi.facts import Action, Recognized
 from tests.dpi.flows import C, Play, S, play
 from tests.dpi.samples import SAMPLES
 
@@ -89,6 +89,8 @@ def test_expected_logins_of_the_samples():
         "imap": [("imap", "ann", True)],
         "telnet": [("telnet", "ann", True)],
         "nntp": [("nntp", "ann", True)],
+        "xmpp": [("xmpp", "ann", True)],
+        "sieve": [("sieve", "ann", True)],
         "mysql": [("mysql", "ann", True)],
         "postgresql": [("postgresql", "ann", True)],
         "redis": [("redis", "ann", True)],
@@ -332,3 +334,39 @@ def test_nothing_raises(sample, more, data):
                 changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
         flow.say(direction, bytes(changed))
     flow.close()
+
+
+def test_xmpp_logins_by_the_older_query_in_pieces_and_refused():
+    opening = (C, b"<stream:stream to='x.org' xmlns='jabber:client'>")
+    query = b"<iq type='set' id='1'><query xmlns='jabber:iq:auth'><username>ann</username><password>secret</password></query></iq>"
+    pieces = [(C, query[at : at + 20]) for at in range(0, len(query), 20)]
+    assert logins(opening, *pieces, (S, b"<iq type='error' id='1'/>")).logins == [("xmpp", "ann", False)]
+    assert logins(opening, (C, query), (S, b"<iq type='result' id='1'/>")).logins == [("xmpp", "ann", True)]
+    scram = (C, b"<auth mechanism='SCRAM-SHA-1'>biwsbj1hbm4=</auth>")
+    assert logins(opening, scram, (S, b"<success/>")).logins == []  # no readable password
+    assert "xmpp" not in logins((C, b"<?xml version='1.0'?><rss/>")).recognized
+
+
+def test_sieve_logins_in_two_lines_and_refused():
+    greeting = (S, b'"IMPLEMENTATION" "x"\r\nOK\r\n')
+    asked = (C, b'AUTHENTICATE "PLAIN"\r\n')
+    assert logins(greeting, asked, (S, b'""\r\n'), (C, b'"AGFubgBzZWNyZXQ="\r\n'), (S, b'NO "no"\r\n')).logins == [
+        ("sieve", "ann", False)
+    ]
+
+
+def test_communities_of_snmp_are_told_apart_and_never_kept():
+    def asked(community):
+        body = (
+            b"\2\1\1\4"
+            + bytes([len(community)])
+            + community
+            + bytes.fromhex("a019020400000001020100020100300b300906052b060102010500")
+        )
+        return (C, b"0" + bytes([len(body)]) + body)
+
+    told = logins(*(asked(one) for one in (b"public", b"private", b"public", b"cisco")), port=161, protocol=17)
+    marks = [fact.subject for fact in told.facts if isinstance(fact, Action)]
+    assert len(marks) == len(set(marks)) == 3
+    assert told.logins == [("snmp", None, None)]
+    assert not any(secret in repr(told.facts) for secret in ("public", "private", "cisco"))
