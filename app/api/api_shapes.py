@@ -247,6 +247,10 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         body_type="multipart/form-data",
     ),
     ("GET", "/api/sessions/{session_id}"): Operation(response={"$ref": "#/components/schemas/Session"}),
+    ("POST", "/api/sessions/{session_id}"): Operation(
+        response={"$ref": "#/components/schemas/Session"},
+        body={"type": "object", "properties": {"name": {"type": "string", "maxLength": 80}}, "required": ["name"]},
+    ),
     ("DELETE", "/api/sessions/{session_id}"): Operation(content=(), statuses=(204,)),
     ("GET", "/api/help"): Operation(response={"type": "object", "additionalProperties": {"type": "string"}}),
     ("GET", "/api/query_fields"): Operation(("list",), {"type": "array", "items": holding("name", "aliases", "help", "kind", "values")}),

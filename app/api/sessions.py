@@ -84,6 +84,22 @@ def one(session_id: str) -> Response:
     return jsonify(_sessions().get(session_id).document())
 
 
+@blueprint.post("/api/sessions/<session_id>")
+def renaming(session_id: str) -> Response:
+    """Gives a session another name: `{"name": text}`. The live capture has no name of its own."""
+    only_arguments()
+    body = json_object()
+    for key in body:
+        if key != "name":
+            raise BadRequest(f"there is no key {key[:60]!r}", key[:60], ("name",))
+    if session_id == LIVE:
+        raise BadRequest("the live capture has no name of its own", "session_id", ["the id of a session"])
+    name = checked_name(body.get("name"), "")
+    if not str(body.get("name") or "").strip():
+        raise BadRequest("name is empty", "name", ["one line of at most 80 characters"])
+    return jsonify(_sessions().rename(session_id, name).document())
+
+
 @blueprint.delete("/api/sessions/<session_id>")
 def closing(session_id: str) -> Response:
     """Ends a session, also one whose file is still read, and forgets everything of it. The live capture cannot be ended here."""

@@ -159,6 +159,15 @@ class Sessions:
             raise NotThere(f"There is no session {session_id[:20]!r}: it was closed, or the program was started again.")
         return found
 
+    def rename(self, session_id: str, name: str) -> Session:
+        """Gives a session another name; where another one has it, with a number behind it. `NotThere` where there is none of that id."""
+        session = self.get(session_id)
+        with self._lock:
+            session.name = ""
+            session.name = self._free_name(name)
+        self._live.mirror.nudge()
+        return session
+
     def house(self, session_id: str) -> House:
         """The services of a session; of the live capture for `live` and the empty text."""
         return self._live if session_id in ("", LIVE) else self.get(session_id).house

@@ -232,3 +232,19 @@ def test_leftovers_of_an_earlier_run_are_deleted(tmp_path: Path) -> None:
     (left / "mutes.json").write_text("[]")
     with running_site(tmp_path):
         assert not left.exists()
+
+
+def test_a_session_gets_another_name(site: Site) -> None:
+    first, second = opened(site, name="Monday"), opened(site, name="Tuesday")
+    answer = site.client.post(f"/api/sessions/{first}", json={"name": "  the  outage "})
+    assert (answer.status_code, answer.get_json()["name"]) == (200, "the outage")
+    assert (
+        site.client.post(f"/api/sessions/{second}", json={"name": "the outage"}).get_json()["name"] == "the outage (2)"
+    )
+    assert site.client.post(f"/api/sessions/{first}", json={"name": "the outage"}).get_json()["name"] == "the outage"
+    assert [one["name"] for one in listed(site)[1:]] == ["the outage", "the outage (2)"]
+    for name in ("", "  ", "x" * 81, "a\u202eb", 5, None):
+        refused = site.client.post(f"/api/sessions/{first}", json={"name": name})
+        assert (refused.status_code, refused.get_json().get("parameter")) == (400, "name"), (name, refused.get_json())
+    assert site.client.post("/api/sessions/live", json={"name": "a"}).status_code == 400
+    assert site.client.post("/api/sessions/nobody", json={"name": "a"}).status_code == 404

@@ -43,7 +43,11 @@ def test_a_file_becomes_a_session_with_pages_of_its_own(start_server, page, comp
     assert asked["file"] == "tuesday.pcap"
 
     page.locator('#nav a[data-section="captures"]').click()
-    page.get_by_role("button", name="Close tuesday.pcap").click()
+    page.get_by_role("button", name="Rename tuesday.pcap").click()
+    page.get_by_label("Name", exact=True).fill("The <b>outage</b>")
+    page.keyboard.press("Enter")
+    expect(page.locator("#session-line")).to_contain_text("The <b>outage</b>")
+    page.get_by_role("button", name="Close The <b>outage</b>").click()
     expect(page.locator('.banner[data-id="session"]')).to_contain_text("This session was closed")
     complaints.expect_refusals()  # what the page asks for is no longer there
     page.locator('.banner[data-id="session"] a').click()
@@ -60,3 +64,25 @@ def test_a_file_in_place_of_the_live_capture(start_server, page):
     page.locator("#replay-file").set_input_files(PCAP)
     expect(page.locator("#captures")).to_contain_text("tuesday.pcap is read")
     expect(page.locator("#session-switch")).to_be_hidden()
+
+
+def test_files_are_saved_in_another_form(start_server, page, complaints):
+    server = start_server()
+    accept_legal(page, server.url)
+    page.goto(f"{server.url}#/captures")
+    expect(page.locator("#export-schema")).to_be_hidden()
+    page.locator("#export-what").select_option("connections")
+    page.locator("#export-form").select_option("ndjson")
+    page.locator("#export-schema").select_option("eve")
+    page.locator("#export-filter").fill("protocol:tcp")
+    with page.expect_download() as saved:
+        page.locator("#download-pcap").click()
+    assert saved.value.suggested_filename == "netglass-connections-eve.ndjson"
+    page.locator("#export-shareable").check()
+    with page.expect_download() as saved:
+        page.locator("#download-pcap").click()
+    assert saved.value.suggested_filename.endswith("-shareable.zip")
+    page.locator("#export-filter").fill("nonsense:1")
+    page.locator("#download-pcap").click()
+    expect(page.locator(".save-error")).to_contain_text("nonsense")
+    complaints.expect_refusals()

@@ -107,7 +107,7 @@ export function upload(path, file, onPart, signal) {
   });
 }
 
-/** Starts a download whose refusal is still readable: asks first, then saves. `onBytes` hears how much has come; `signal` ends it with an AbortError. */
+/** Starts a download whose refusal is still readable: asks first, then saves, under the server's name where none is given. `onBytes` hears how much has come; `signal` ends it with an AbortError. */
 export async function download(path, name, { signal, onBytes = () => {} } = {}) {
   const response = await fetch(inSession(path), { credentials: "same-origin", signal }).catch((error) => {
     if (error.name === "AbortError") throw error;
@@ -125,7 +125,7 @@ export async function download(path, name, { signal, onBytes = () => {} } = {}) 
   const address = URL.createObjectURL(new Blob(parts, { type: response.headers.get("content-type") ?? "" }));
   const link = document.createElement("a");
   link.href = address;
-  link.download = name;
+  link.download = name ?? /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? "netglass";
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }

@@ -1,6 +1,6 @@
 /** The capture files that are open beside the live capture, as the server tells them, and which of them this page shows. */
 
-import { remove, SESSION, upload } from "../api.js";
+import { post, remove, SESSION, upload } from "../api.js";
 import { Signal } from "../signal.js";
 import * as live from "./live.js";
 
@@ -28,6 +28,8 @@ export function addressOf(one, page = "overview") {
 
 /** Opens a file beside the live capture; `onPart` hears 0..1. */
 export const open = (file, onPart, signal) => upload("/api/sessions", file, onPart, signal);
+
+export const rename = (one, name) => post(`/api/sessions/${encodeURIComponent(one.id)}`, { name });
 
 export const close = (one) => remove(`/api/sessions/${encodeURIComponent(one.id)}`);
 

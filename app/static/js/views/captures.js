@@ -1,6 +1,6 @@
-/** This capture, what is held of it and how to save it, and opening a capture file beside it or in its place. */
+/** This capture and what is held of it, opening a capture file beside it or in its place, and the files that are open. */
 
-import { download, post, query, SESSION, upload } from "../api.js";
+import { post, SESSION, upload } from "../api.js";
 import * as session from "../data/session.js";
 import * as sessions from "../data/sessions.js";
 import { fill, framed, h, icon, setPart, setText } from "../dom.js";
@@ -9,6 +9,7 @@ import { empty } from "../parts/empty.js";
 import { toast } from "../parts/floating.js";
 import { namesOf } from "../parts/interface_picker.js";
 import { t } from "../strings.js";
+import { ExportPanel } from "./export_panel.js";
 import { figure } from "./overview_panels.js";
 import { SessionList } from "./session_list.js";
 
@@ -30,7 +31,7 @@ export class CapturesView {
       h("div.grid", {},
         section("captures.current", "span-12", this.facts),
         section("captures.replay", "span-6", this.#dropZone(), this.work),
-        section("captures.held", "span-6", this.held, this.#saving()),
+        section("captures.held", "span-6", this.held, h("h3.save-title", {}, t("export.title")), new ExportPanel().element),
         section("sessions.title", "span-12", this.list.element)));
     this.draw = framed(() => this.#draw());
   }
@@ -115,34 +116,6 @@ export class CapturesView {
     } catch (problem) {
       toast(problem.message, "error");
     }
-  }
-
-  // -- saving --------------------------------------------------------------------------------------------------------
-
-  #saving() {
-    const filter = h("input", { type: "text", id: "export-filter", spellcheck: "false", autocomplete: "off", "aria-label": t("filter.label"), placeholder: t("captures.downloadFilter"), onkeydown: (event) => event.key === "Enter" && save() });
-    const refused = h("p.save-error", { role: "alert", hidden: true });
-    const button = h("button.btn", { type: "button", id: "download-pcap", onclick: () => save() }, icon("download", "icon-sm"), t("captures.download"));
-    const bytes = h("span", { role: "status" });
-    const cancel = h("button.btn.btn-sm", { type: "button", id: "download-cancel" }, t("action.cancel"));
-    const work = h("p.save-line", { hidden: true }, bytes, cancel);
-    const save = async () => {
-      const cancelled = new AbortController();
-      cancel.onclick = () => cancelled.abort();
-      button.disabled = true;
-      refused.hidden = true;
-      work.hidden = false;
-      setText(bytes, t("captures.saving", { size: format.bytes(0) }));
-      try {
-        await download(`/api/export/pcap${query({ q: filter.value.trim() })}`, "netglass.pcap", { signal: cancelled.signal, onBytes: (count) => setText(bytes, t("captures.saving", { size: format.bytes(count) })) });
-      } catch (problem) {
-        refused.hidden = problem.name === "AbortError"; // the reader ended it
-        setText(refused, problem.message);
-      }
-      work.hidden = true;
-      button.disabled = false;
-    };
-    return h("div.save", {}, h("p.muted", {}, t("captures.downloadNote")), h("div.save-line", {}, filter, button), work, refused);
   }
 
   // -- drawing -------------------------------------------------------------------------------------------------------
