@@ -24,18 +24,24 @@ _SHELL: Final[dict[str, re.Pattern[bytes]]] = {
     "output of ipconfig": re.compile(rb"Windows IP Configuration\r\n"),
     "content of passwd": re.compile(rb"root:[x*!]?:0:0:[^:\r\n]{0,64}:[^:\r\n]{1,64}:[^\r\n]{1,64}\r?\n"),
 }  # fmt: skip
-# Bytes that a sign cannot do without: all of one of these
-_NEEDED: Final[tuple[tuple[str, tuple[tuple[bytes, ...], ...]], ...]] = (
-    ("Windows command prompt", ((b"Microsoft ",), (b":\\", b">"))),
-    ("PowerShell prompt", ((b"PS ", b":\\", b">"),)),
-    (_PROMPT, ((b"@", b"#"), (b"@", b"$"), (b"sh", b"#"), (b"sh", b"$"))),
-    ("shell without terminal", ((b"job control",), (b"terminal process group",), (b"Inappropriate ioctl",))),
-    ("output of id", ((b"uid=", b"gid="),)),
-    ("output of whoami", ((b"uthority\\",), (b"UTHORITY\\",))),
-    ("output of uname", ((b"Linux ",),)),
-    ("output of ipconfig", ((b"Windows IP Configuration",),)),
-    ("content of passwd", ((b"root:",),)),
+# Bytes that a sign cannot do without: all of one line. Long and rare ones first, which are found to be missing soonest
+_HINTS: Final[tuple[tuple[bytes, tuple[bytes, ...], str], ...]] = (
+    (b"Microsoft ", (), "Windows command prompt"),
+    (b"PS ", (b":\\", b">"), "PowerShell prompt"),
+    (b"@", (b"#",), _PROMPT),
+    (b"@", (b"$",), _PROMPT),
+    (b"job control", (), "shell without terminal"),
+    (b"terminal process group", (), "shell without terminal"),
+    (b"Inappropriate ioctl", (), "shell without terminal"),
+    (b") gid=", (b"uid=",), "output of id"),
+    (b"uthority\\", (), "output of whoami"),
+    (b"UTHORITY\\", (), "output of whoami"),
+    (b"Linux ", (), "output of uname"),
+    (b"Windows IP Configuration", (), "output of ipconfig"),
+    (b":0:0:", (b"root:",), "content of passwd"),
 )
+# … or one of these among the last two: a prompt that waits
+_WAITING: Final = ((b">", "Windows command prompt"), (b"#", _PROMPT), (b"$", _PROMPT))
 _SLED: Final = b"\x90" * 16
 _PADDING: Final = b"A" * 64
 # What the first message of a remote-control program looks like; names as the field uses them
@@ -93,7 +99,7 @@ class DialogueInspector(ProtocolInspector):
 
 def signs(data: bytes, first: bool) -> list[tuple[str, str]]:
     """(what, which) for everything that these bytes show. `first`: they begin a direction."""
-    found = [("shell", name) for name, needed in _NEEDED if _has(data, needed) and _shows(name, data)]
+    found = [("shell", name) for name in _hinted(data) if _shows(name, data)]
     if first:
         if _ANY_REPORT.match(data):
             found += [("report", name) for name, pattern in _REPORTS if pattern.match(data)]
@@ -113,15 +119,18 @@ def _overflows(data: bytes) -> bool:
     return any(_JUMP.search(data, run.end(), run.end() + 66) for run in _RUN.finditer(data))
 
 
-def _has(data: bytes, needed: tuple[tuple[bytes, ...], ...]) -> bool:
-    """Whether all of one of these are there: looking for them costs a hundredth of the pattern."""
-    for parts in needed:
-        for part in parts:
-            if part not in data:
-                break
-        else:
-            return True
-    return False
+def _hinted(data: bytes) -> list[str]:
+    """The signs that a hint is there of: looking for those costs a hundredth of the patterns."""
+    end = data[-2:]
+    hinted = [name for sign, name in _WAITING if sign in end]
+    for first, others, name in _HINTS:
+        if first in data:
+            for other in others:
+                if other not in data:
+                    break
+            else:
+                hinted.append(name)
+    return [name for name in _SHELL if name in hinted] if hinted else hinted
 
 
 def _shows(name: str, data: bytes) -> bool:

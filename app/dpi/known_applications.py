@@ -6,6 +6,7 @@ name alone does not tell, from the network of the server's address. All three ha
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import replace
 from typing import Final
 
@@ -23,9 +24,12 @@ class KnownApplications:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._owners: dict[str, str | None] = {}  # of server addresses; None = of nobody that nDPI knows
-        self._names: dict[Key, Application] = {}
-        self._asked: dict[int, Question] = {}  # flows that nDPI is shown, by flow id
+        # OrderedDict: a dict looks for its oldest key past the places of all that went before it.
+        self._owners: OrderedDict[str, str | None] = (
+            OrderedDict()
+        )  # of server addresses; None = of nobody that nDPI knows
+        self._names: OrderedDict[Key, Application] = OrderedDict()
+        self._asked: OrderedDict[int, Question] = OrderedDict()  # flows that nDPI is shown, by flow id
 
     def find(self, flow: FlowContext) -> Application | None:
         """What an earlier flow of the same identity was; None: it is to be shown to nDPI, whose word will be learned."""
@@ -38,7 +42,7 @@ class KnownApplications:
                 return known
         self._asked[flow.flow_id] = (flow.identity, flow.protocol, flow.dst_port, server)
         if len(self._asked) > self._most:
-            del self._asked[next(iter(self._asked))]
+            self._asked.popitem(last=False)
         return None
 
     def learn(self, flow_id: int, application: Application) -> None:
@@ -51,6 +55,6 @@ class KnownApplications:
         self._owners[server] = owner
         self._names[identity, protocol, port, owner] = replace(application, confidence=BY_CACHE, risks=())
         if len(self._owners) > self._most:
-            del self._owners[next(iter(self._owners))]
+            self._owners.popitem(last=False)
         if len(self._names) > self._most:
-            del self._names[next(iter(self._names))]
+            self._names.popitem(last=False)

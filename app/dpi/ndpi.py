@@ -77,7 +77,7 @@ class Engine:
         self._risk_names: dict[int, tuple[str, ...]] = {0: ()}  # by set of bits, the few that occur
         self._packet = self._ffi.new("struct nf_packet *")
         self._flows: OrderedDict[int, Any] = OrderedDict()  # the one silent longest first
-        self._done: dict[int, None] = {}
+        self._done: OrderedDict[int, None] = OrderedDict()
         self._names: dict[int, str] = {}  # of address owners, by nDPI's number
 
     @property
@@ -174,7 +174,7 @@ class Engine:
         found.append((flow_id, self._finish(self._flows.pop(flow_id))))
         self._done[flow_id] = None
         if len(self._done) > MAX_DONE:
-            del self._done[next(iter(self._done))]
+            self._done.popitem(last=False)
 
     def _finish(self, flow: Any) -> Application:
         self._lib.meter_expire_flow(flow, 1, self._dissector)

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.native.call import EACH_CALL
 from app.native.loader import kernel
 
 _CLOSED: Final = 255  # no more packets of this flow
@@ -20,7 +21,7 @@ class Budget:
 
     def __init__(self, packets_per_flow: int) -> None:
         self._packets_per_flow = packets_per_flow
-        self._choose = kernel("first_payloads")
+        self._choose = kernel("first_payloads").bind(*(EACH_CALL,) * 9)
         self._flow = np.zeros(1, np.uint64)  # flow id by row of the flow table
         self._shown = np.zeros(1, np.uint8)
 

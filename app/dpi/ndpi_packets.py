@@ -6,11 +6,13 @@ tunnel; what the snap length cut is not announced.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.native.call import EACH_CALL, Bound
 from app.native.loader import kernel
 from app.wire.records import PACKET_DTYPE
 
@@ -49,7 +51,7 @@ def build(
     n = len(packets)
     lengths = np.zeros(n, np.int64)
     out = np.empty(n * (_HEADERS + MAX_PAYLOAD), np.uint8)
-    size = kernel("write_plain_packets")(packets, n, data, MAX_PAYLOAD, lengths, out)
+    size = _writer()(packets, n, data, MAX_PAYLOAD, lengths, out)
     records = np.zeros(n, RECORD_DTYPE)
     records["flow_id"] = flow_ids
     records["time_ms"] = np.maximum(packets["ts"] // 1_000_000, 1)
@@ -58,6 +60,12 @@ def build(
     records["ip_version"] = packets["ip_version"]
     records["protocol"] = packets["protocol"]
     return records.tobytes(), out[:size].tobytes()
+
+
+@cache
+def _writer() -> Bound:
+    """Bound once: that costs more than to write a few packets. One thread at a time."""
+    return kernel("write_plain_packets").bind(*(EACH_CALL,) * 6)
 
 
 def greetings(records: NDArray[np.void]) -> NDArray[np.void]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -67,7 +67,8 @@ class Findings:
         self.http: deque[HttpTransaction] = deque(maxlen=limit)
         self.logins: deque[CleartextLogin] = deque(maxlen=limit)
         self.hosts: deque[HostName] = deque(maxlen=limit)
-        self.flows: dict[int, FlowFindings] = {}
+        # Not a dict: that looks for its oldest key past the places of all that went before it.
+        self.flows: OrderedDict[int, FlowFindings] = OrderedDict()
         self.changed: set[int] = set()  # flows with something new since the last `take_changed`
         self.forgotten = 0
         self._answers: dict[int, TlsServerHello] = {}  # by flow, told already or waiting to be
@@ -150,7 +151,7 @@ class Findings:
         flow = self.flows.get(flow_id)
         if flow is None:
             if self._limit is not None and len(self.flows) >= MAX_KNOWN:
-                self.flows.pop(next(iter(self.flows)))
+                self.flows.popitem(last=False)
             flow = self.flows[flow_id] = FlowFindings()
         return flow
 
