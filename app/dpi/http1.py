@@ -64,9 +64,10 @@ class Http1Inspector:
         self._streams = (Http1Stream(partial(self._head, 0)), Http1Stream(partial(self._head, 1)))
         self._pending: list[_Request] = []  # lists: a deque takes 700 bytes before it holds anything
         self._orphans: Last[tuple[Head, int]] = Last(_ORPHANS)
-        self._contents = (MessageContent(flow, 0), MessageContent(flow, 1))
-        for stream, content in zip(self._streams, self._contents, strict=True):
-            stream.body_ended = content.end
+        self._contents = (MessageContent(flow, 0), MessageContent(flow, 1)) if flow.messages else None
+        if self._contents is not None:
+            for stream, content in zip(self._streams, self._contents, strict=True):
+                stream.body_ended = content.end
         self._teller = HttpTeller(flow)
         self._over = False
         sink = flow.notes.get("http.body")
@@ -110,7 +111,7 @@ class Http1Inspector:
             stream.forget()
             if head is not None:
                 self._begun(stream, head)
-        for content in self._contents:
+        for content in self._contents or ():
             content.end()
         while self._pending:
             self._teller.tell(self._pending.pop(0).told, None)
@@ -123,8 +124,9 @@ class Http1Inspector:
         if head.method is not None:
             request = self._request_of(head, stream.first_ts)
             self._pending.append(request)
-            content = self._contents[self._streams.index(stream)]
-            content.begin(head, request.told, stream.first_ts, has_body=False)
+            if self._contents is not None:
+                content = self._contents[self._streams.index(stream)]
+                content.begin(head, request.told, stream.first_ts, has_body=False)
 
     def _head(self, direction: int, head: Head, ts: int) -> tuple[Body | None, str]:
         """A head is complete: what its body is, and how the stream goes on."""
@@ -134,7 +136,8 @@ class Http1Inspector:
             request, body, then = self._request(head, ts)
         else:
             request, body, then = self._response(direction, head, ts)
-        self._contents[direction].begin(head, request, ts, body is not None)
+        if self._contents is not None:
+            self._contents[direction].begin(head, request, ts, body is not None)
         self._streams[direction].body_sink = self._sink_for(direction, head) if body else None
         return body, then
 
@@ -186,9 +189,12 @@ class Http1Inspector:
             self._teller.request(head, ts), method, method == b"CONNECT" or bool(head.fields.get(b"upgrade"))
         )
 
-    def _sink_for(self, direction: int, head: Head) -> Sink:
-        wanted, content, stream = self._body_sink, self._contents[direction], self._streams[direction]
+    def _sink_for(self, direction: int, head: Head) -> Sink | None:
+        wanted, stream = self._body_sink, self._streams[direction]
+        content = self._contents[direction] if self._contents is not None else None
         if wanted is None:
+            if content is None:
+                return None
 
             def first_bytes(data: bytes) -> None:
                 if not content.take(data):
@@ -201,7 +207,8 @@ class Http1Inspector:
         )
 
         def all_bytes(data: bytes) -> None:
-            content.take(data)
+            if content is not None:
+                content.take(data)
             wanted(direction, data, kind)
 
         return all_bytes

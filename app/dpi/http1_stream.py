@@ -37,7 +37,7 @@ class Http1Stream:
         "_buffer",
         "_hold_next",
         "_holes",
-        "_line_checked",
+        "_line",
         "_lost",
         "_on_head",
         "_passed",
@@ -56,7 +56,7 @@ class Http1Stream:
         self._buffer = bytearray()
         self._searched = 0  # the head's end is not before this place
         self.first_ts = 0  # when the first byte of the head came
-        self._line_checked = False
+        self._line: Head | None = None  # the start line in the buffer
         self._body: Body | None = None
         self._hold_next = False
         self._lost = False  # looking for the next start line
@@ -82,6 +82,12 @@ class Http1Stream:
                 continue
             if not self._buffer:
                 self.first_ts = ts
+                behind = 0 if self._lost else self._whole(data, position)
+                if behind is None:
+                    return False
+                if behind:
+                    position = behind
+                    continue
             self._buffer += data[position:] if position else data
             if self._lost and not self._found_again():
                 self._passed += len(data) - position
@@ -153,7 +159,7 @@ class Http1Stream:
         """Drop the head so far."""
         self._buffer.clear()
         self._searched = 0
-        self._line_checked = False
+        self._line = None
 
     def _found_again(self) -> bool:
         """Look for a start line; what is before it is dropped."""
@@ -167,49 +173,69 @@ class Http1Stream:
         del self._buffer[: max(line, len(self._buffer) - _KEEP, 0)]
         return False
 
+    def _whole(self, data: bytes, position: int) -> int | None:
+        """A head that is all in one piece, as nearly all are, without the buffer. Returns the place behind it; 0: it is not; None: nothing more is wanted."""
+        found = _HEAD_END.search(data, position)
+        if not found or data[position] in b"\r\n":
+            return 0
+        lines = data[position : found.start()].split(b"\n")
+        head = start_line(lines[0])
+        if head is None:
+            return 0
+        head.raw = data[position : min(found.start(), position + RAW_LIMIT)]
+        read_fields(head, lines[1:])
+        behind = found.end()
+        if self._tell(head):
+            return behind
+        self.held = bytearray(data[behind:])  # for the protocol that follows
+        return None
+
     def _head(self, ts: int) -> int | None:
         """Parse the head in the buffer. Returns its length; -1: not complete; None: nothing more is wanted."""
         buffer = self._buffer
-        if not self._line_checked:
+        if self._line is None:
             blank = len(buffer) - len(buffer.lstrip(b"\r\n"))  # RFC 9112 section 2.2
             if blank:
                 del buffer[:blank]
             end = buffer.find(b"\n")
             if end < 0:
                 return -1 if len(buffer) <= HEAD_LIMIT else None
-            first = start_line(bytes(buffer[:end]))
-            if first is None:
+            self._line = start_line(bytes(buffer[:end]))
+            if self._line is None:
                 self._lost = True
                 if not self._found_again():
                     return -1
                 return self._head(ts)
-            self._line_checked = True
         found = _HEAD_END.search(buffer, self._searched)
         if not found:
             self._searched = max(0, len(buffer) - 2)
             return -1 if len(buffer) <= HEAD_LIMIT else None
         head = self._parsed(found.start())
-        return None if head is None else self._tell(head, found.end())
+        if head is None:
+            return None
+        if self._tell(head):
+            return found.end()
+        del self._buffer[: found.end()]
+        self.held, self._buffer = self._buffer, bytearray()  # for the protocol that follows
+        return None
 
     def _parsed(self, end: int) -> Head | None:
         lines = bytes(self._buffer[:end]).split(b"\n")
-        head = start_line(lines[0])
+        head, self._line = self._line or start_line(lines[0]), None
         if head is not None:
             head.raw = bytes(self._buffer[: min(end, RAW_LIMIT)])
             read_fields(head, lines[1:])
         return head
 
-    def _tell(self, head: Head, consumed: int) -> int | None:
+    def _tell(self, head: Head) -> bool:
+        """Ask the owner about a head; False: the connection is another protocol's from here on."""
         self.messages += 1
         self._holes = 0
-        self._line_checked = False
         self._searched = 0
         self._body, then = self._on_head(head, self.first_ts)
         if then == STOP:
-            del self._buffer[:consumed]
-            self.held, self._buffer = self._buffer, bytearray()  # for the protocol that follows
-            return None
+            return False
         self._hold_next = then == HOLD
         if self._hold_next and self._body is None:
             self.held = bytearray()
-        return consumed
+        return True

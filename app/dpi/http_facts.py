@@ -12,6 +12,7 @@ from app.dpi.printable import printable, without_cards, without_password
 _TARGET: Final = 8192
 _VALUE: Final = 1024
 _NUMBER: Final = 128  # looked at behind the cut, so that no number is cut before it is known as one
+_MOST_SHOWN: Final = 2048
 _LOGINS: Final = 256  # outcomes remembered per flow
 
 
@@ -22,7 +23,7 @@ class HttpTeller:
 
     def __init__(self, flow: FlowContext) -> None:
         self._flow = flow
-        self._logins: set[tuple[str, bool | None]] = set()
+        self._logins: set[tuple[str, bool | None]] | None = None
         self._recognized = False
 
     def recognized(self, ts: int, version: str) -> None:
@@ -71,6 +72,8 @@ class HttpTeller:
         status = transaction.status
         succeeded = None if status is None else False if status in (401, 407) else True if status < 400 else None
         if succeeded is not False:
+            if self._logins is None:
+                self._logins = set()
             if (username, succeeded) in self._logins:
                 return
             if len(self._logins) < _LOGINS:
@@ -78,5 +81,17 @@ class HttpTeller:
         self._flow.sink(CleartextLogin(self._flow.flow_id, transaction.ts, "http", username, succeeded))
 
 
+_shown: dict[bytes, str] = {}  # values that are shown as they are: programs and servers repeat theirs
+
+
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else printable(without_cards(without_password(value[: _VALUE + _NUMBER])), _VALUE)
+    if value is None:
+        return None
+    text = _shown.get(value)
+    if text is None:
+        text = printable(without_cards(without_password(value[: _VALUE + _NUMBER])), _VALUE)
+        if len(text) == len(value) and text.encode() == value:  # so nothing secret is kept
+            if len(_shown) >= _MOST_SHOWN:
+                _shown.clear()
+            _shown[value] = text
+    return text

@@ -39,6 +39,7 @@ class FlowContext:
         default_factory=dict
     )  # what inspectors of one flow leave for each other (STARTTLS, CONNECT)
     identity: Identity | None = None  # set once, by the inspector that reads it
+    messages: bool = True  # somebody hears of `HttpMessage`: else neither they nor bodies are read
 
 
 class Inspector(Protocol):

@@ -11,7 +11,7 @@ from typing import Final
 from app.wire.card_mask import hidden_positions
 
 LONGEST: Final = 256  # characters of a name, a banner, a version
-_PLAIN: Final = re.compile(rb"[ -~]*")
+_LEAST: Final = 13  # digits of a card number
 _DIGITS: Final = re.compile(rb"[0-9](?:[^0-9]{0,3}[0-9]){12}")
 _CROWD: Final = re.compile(
     rb"(?:[0-9]{1,3}[ -]){40,}[0-9]*"
@@ -23,22 +23,21 @@ _ENCODED: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 def printable(data: bytes, longest: int = LONGEST) -> str:
     """Text of at most `longest` characters and one `…`."""
     cut = len(data) > longest
-    data = data[:longest]
-    if _PLAIN.fullmatch(data):
-        text = data.decode("ascii")
+    if cut:
+        data = data[:longest]
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in data)
     else:
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            text = "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in data)
-        else:
+        if not text.isprintable():
             text = "".join(char if char.isprintable() else _escaped(char) for char in text)
     return text[:longest] + "…" if cut or len(text) > longest else text
 
 
 def without_cards(target: bytes) -> bytes:
     """A web address (or a header that may hold one) with card numbers masked; its length stays."""
-    if not _DIGITS.search(target):
+    if len(target) < _LEAST or not _DIGITS.search(target):
         return target
     plain, places = _percent_decoded(target)
     plain = plain.replace(b"+", b" ")

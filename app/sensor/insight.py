@@ -72,6 +72,7 @@ class Insight:
     ) -> None:
         """A decoded block that went through the flow table."""
         assert self.inspection is not None, "begin() comes first"
+        self.inspection.messages = self.on_fact is not None  # only detectors read them
         self.inspection.take(data, packets, flow_ids, table)
         if len(packets):
             self._clock_ns = int(packets["ts"][-1])

@@ -8,7 +8,7 @@ tick. What was left out is counted.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Final, cast
@@ -72,7 +72,7 @@ class Inspection:
         self._select = kernel("select_packets").bind(
             data, packets, n, rows, known, self._wanted, self._skip_to, chosen, self._skipped
         )
-        self._flows: dict[int, InspectedFlow] = {}  # by flow id
+        self._flows: OrderedDict[int, InspectedFlow] = OrderedDict()  # by flow id, the one begun first in front
         self._joiner = FragmentJoiner()
         self._budget = ReassemblyBudget(REASSEMBLY_BYTES)
         self._seconds_per_tick = seconds_per_tick
@@ -82,6 +82,7 @@ class Inspection:
         self.flows_passed_over = 0  # begun while there was no time or room for them
         self.flows_let_go = 0  # while they could have said more, for others
         self.current: FlowContext | None = None  # the flow whose bytes are being read: facts that are told are of it
+        self.messages = True  # somebody hears of `HttpMessage`
         self.identified: list[
             tuple[int, FlowContext]
         ] = []  # row and flow, of flows whose first message named something in the last block
@@ -263,6 +264,7 @@ class Inspection:
         if direction:
             src, src_port, dst, dst_port = dst, dst_port, src, src_port
         context = FlowContext(flow_id, protocol, src, src_port, dst, dst_port, self._sink)
+        context.messages = self.messages
         flow = InspectedFlow(context, slot, self._that_fit(protocol, fits), direction)
         self._skip_to[slot] = -1
         if protocol == TCP:

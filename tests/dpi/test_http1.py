@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.dpi.facts import HttpMessage
 from app.dpi.http1 import Http1Inspector, recognize_http1
 from app.dpi.inspector import FlowContext
 from tests.dpi.flows import C, Play, S, play
@@ -275,3 +276,35 @@ def test_nothing_raises(events):
     flow.close()
     for fact in flow.http:
         assert fact.uri.isprintable()
+
+
+POST = b"POST /form HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5000\r\n\r\n"
+
+
+def test_bodies_are_passed_over_at_once_where_nobody_hears_of_messages():
+    flow = Play(recognize_http1)
+    flow.flow.messages = False
+    flow.say(C, POST)
+    assert flow.inspector.skippable(C) == 5000
+    flow.gap(C, 5000).say(S, b"HTTP/1.1 204 No Content\r\n\r\n").close()
+    assert [(fact.method, fact.status) for fact in flow.http] == [("POST", 204)]
+    assert not flow.of(HttpMessage)
+
+
+def test_bodies_are_read_where_somebody_hears_of_messages():
+    flow = Play(recognize_http1).say(C, POST)
+    assert flow.inspector.skippable(C) == 0
+    flow.say(C, b"x" * 4096)
+    assert [len(fact.body) for fact in flow.of(HttpMessage)] == [4096]
+    assert flow.inspector.skippable(C) == 904
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (16,), (40, 41), (80,), (3, 30, 60, 90)])
+def test_a_head_says_the_same_wherever_it_is_cut(cuts):
+    sent = b"\r\nGET /a HTTP/1.1\nHost: a.example\r\nUser-Agent: one\r\n two\r\n\r\nGET /b HTTP/1.0\r\nHost: b.example\r\n\r\n"
+    flow = Play(recognize_http1)
+    for first, last in zip((0, *cuts), (*cuts, len(sent)), strict=True):
+        flow.say(C, sent[first:last])
+    flow.close()
+    told = [(fact.uri, fact.host, fact.user_agent, fact.version) for fact in flow.http]
+    assert told == [("/a", "a.example", "one two", "1.1"), ("/b", "b.example", None, "1.0")]
