@@ -7,6 +7,8 @@ alone is told as low, and only with more that is odd as more: no name, a bare ad
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -53,15 +55,23 @@ class Rhythm:
     __slots__ = ("deviation", "intervals", "median", "regular", "skew", "span")
 
     def __init__(self, times: list[int]) -> None:
-        stamps = np.array(times, np.float64) / SECOND
-        gaps = np.diff(stamps)
+        gaps = sorted((later - sooner) / SECOND for sooner, later in pairwise(times))
         self.intervals = len(gaps)
-        self.span = float(stamps[-1] - stamps[0])
-        low, median, high = np.percentile(gaps, (25, 50, 75))
-        self.median = float(median)
-        self.deviation = float(np.median(np.abs(gaps - median)) / median) if median > 0 else 9.0
-        self.skew = float((high + low - 2 * median) / (high - low)) if high > low else 0.0
-        self.regular = float((np.abs(gaps - median) <= 0.5 * median).mean()) if median > 0 else 0.0
+        self.span = (times[-1] - times[0]) / SECOND
+        low, median, high = (quantile(gaps, share) for share in (0.25, 0.5, 0.75))
+        self.median = median
+        away = sorted(abs(gap - median) for gap in gaps)
+        self.deviation = quantile(away, 0.5) / median if median > 0 else 9.0
+        self.skew = (high + low - 2 * median) / (high - low) if high > low else 0.0
+        self.regular = bisect_right(away, 0.5 * median) / len(away) if median > 0 else 0.0
+
+
+def quantile(ordered: list[float], share: float) -> float:
+    """Of values in rising order, between neighbours in proportion. For a hundred values a tenth of what NumPy takes."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
 def _asks_outside(rows: NDArray[np.void]) -> NDArray[np.bool_]:
@@ -173,11 +183,12 @@ class Beacon(Detector):
         limit = int(self.knob("intervals"))
         if len(series.times) <= int(self.knob("few_intervals")) or series.count < 2 * series.told:
             return
-        rhythm = Rhythm(list(series.times))
+        if series.times[-1] - series.times[0] < self.knob("span_s") * SECOND:
+            return
+        rhythm = Rhythm(series.times)
         few = rhythm.intervals < limit
         if (
             rhythm.median < self.knob("shortest_s")
-            or rhythm.span < self.knob("span_s")
             or rhythm.deviation > self.knob("few_deviation" if few else "deviation")
             or (abs(rhythm.skew) > self.knob("skew") and rhythm.deviation > 0.05)
             or rhythm.regular < self.knob("regular_share")

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import from_dtype, int64, njit, types, uint16, uint32, uint64
+from numba import from_dtype, int64, njit, types, uint16, uint64
 
 from app.flow import layout as flows
 from app.flow.entropy_measure_kernels import corrected_entropy, sample
 from app.model.layers import KIND_FIRST_OF_FLOW, KIND_LATER_FRAGMENT, KIND_ONE_WAY
 from app.native.declare import kernel
 from app.stats import entropy_layout as at
-from app.wire.load_kernels import peek, poke
+from app.wire.byte_count_kernels import count_bytes, count_neighbours
+from app.wire.load_kernels import peek, poke, prefetch
 from app.wire.records import PACKET_DTYPE
 
 SYMBOLS, QUARTERS, ORDERS = at.SYMBOLS, at.QUARTERS, at.ORDERS
-LIFE_BYTES, PACKET_BYTES, QUARTER_PACKETS, REFRESH, RATIO = (
+LIFE_BYTES, PACKET_BYTES, QUARTER_PACKETS, REFRESH, RATIO, UNHURRIED = (
     at.LIFE_BYTES,
     at.PACKET_BYTES,
     at.QUARTER_PACKETS,
     at.REFRESH,
     at.RATIO,
+    at.UNHURRIED,
 )
 FREE, HAND, PASSED_OVER, TAKEN_OVER, BYTES_COUNTED, BYTES_PASSED, PLACE, ORPHANS = (
     at.FREE,
@@ -31,7 +33,14 @@ FREE, HAND, PASSED_OVER, TAKEN_OVER, BYTES_COUNTED, BYTES_PASSED, PLACE, ORPHANS
     at.PLACE,
     at.ORPHANS,
 )
-ROW, LAST, NEXT_SAMPLE, DIRTY, STATE_SIZE = at.ROW, at.LAST, at.NEXT_SAMPLE, at.DIRTY, at.STATE_SIZE
+ROW, LAST, NEXT_SAMPLE, DIRTY, NEXT_PACKETS, STATE_SIZE = (
+    at.ROW,
+    at.LAST,
+    at.NEXT_SAMPLE,
+    at.DIRTY,
+    at.NEXT_PACKETS,
+    at.STATE_SIZE,
+)
 O_HI, O_LO, R_HI, R_LO, PORTS, KIND, CERTAIN = at.O_HI, at.O_LO, at.R_HI, at.R_LO, at.PORTS, at.KIND, at.CERTAIN
 TOTAL, LIFE_N, PACKETS, QUARTER, IN_QUARTER, QUARTER_N = (
     at.TOTAL,
@@ -81,6 +90,9 @@ MOST_COUNTS = 65_535  # of a uint16
 PROBED = 64  # bytes that tell whether a packet looks random
 LEAST_HIGH, MOST_HIGH = 18, 46  # of them have the highest bit set: 32 ± 3.5 standard deviations
 STRIDE = 97  # how far the counted stretch moves from packet to packet
+FAR, NEAR = 6, 3  # packets ahead for which a slot's number, and its counters, are asked of memory
+LINE = 64  # bytes of a cache line
+WORTH_ASKING = 48  # payload bytes below which most lines of a histogram are not touched
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -246,18 +258,8 @@ def take_payload(data, begin, end, slot, d, config, side, life, window):
     limit = config[LIFE_BYTES]
     room = length if limit == 0 else min(length, limit - side[LIFE_N])
     if room > 0:
-        base = d * SYMBOLS
-        whole = life[slot]
-        products = int64(0)
-        before = int64(data[begin])
-        whole[base + before] += 1
-        for k in range(begin + 1, begin + room):
-            byte = int64(peek(data, k))
-            poke(whole, base + byte, peek(whole, base + byte) + uint32(1))
-            products += before * byte
-            before = byte
+        side[PRODUCTS] += count_neighbours(data, begin, begin + room, life, (slot * 2 + d) * SYMBOLS)
         side[LIFE_N] += room
-        side[PRODUCTS] += products
         side[PAIRS] += room - 1
     stretch = config[PACKET_BYTES]
     first, last = begin, end
@@ -265,11 +267,38 @@ def take_payload(data, begin, end, slot, d, config, side, life, window):
         first = begin + side[PACKETS] * STRIDE % (length - stretch + 1)
         last = first + stretch
     last = min(last, first + MOST_COUNTS - side[QUARTER_N])
-    recent = window[slot, d * QUARTERS + side[QUARTER]]
-    for k in range(first, last):
-        count(recent, int64(peek(data, k)))
+    count_bytes(data, first, last, window, ((slot * 2 + d) * QUARTERS + side[QUARTER]) * SYMBOLS)
     side[QUARTER_N] += max(last - first, int64(0))
     side[IN_QUARTER] += 1
+
+
+@njit(forceinline=True, **_OPTIONS)
+def look_ahead(packets, i, n, slot_of, config, state, sides, life, window):
+    """Slots lie far apart, so packet i would wait for memory again and again: ask for what the next ones need."""
+    if i + FAR >= n:
+        return
+    r = int64(packets[i + FAR].flow)
+    if r >= 0:
+        prefetch(slot_of, r)
+    r = int64(packets[i + NEAR].flow)
+    if r >= 0 and slot_of[r] > 0:
+        slot = int64(slot_of[r]) - 1
+        prefetch(state, slot * STATE_SIZE)
+        prefetch(state, slot * STATE_SIZE + STATE_SIZE - 1)
+        for k in range(0, 2 * SIDE_SIZE, LINE // 8):
+            prefetch(sides, slot * 2 * SIDE_SIZE + k)
+    p = packets[i + 1]
+    r = int64(p.flow)
+    if r >= 0 and slot_of[r] > 0 and int64(p.payload_len) >= WORTH_ASKING:
+        slot = int64(slot_of[r]) - 1
+        d = int64(int64(p.src_port) != state[slot, PORTS] >> 16)
+        quarter = (slot * 2 * QUARTERS + d * QUARTERS + sides[slot, d, QUARTER]) * SYMBOLS
+        for k in range(0, SYMBOLS, LINE // 2):
+            prefetch(window, quarter + k)
+        if config[LIFE_BYTES] == 0 or sides[slot, d, LIFE_N] < config[LIFE_BYTES]:
+            whole = (slot * 2 + d) * SYMBOLS
+            for k in range(0, SYMBOLS, LINE // 4):
+                prefetch(life, whole + k)
 
 
 SIGNATURE = types.intp(
@@ -330,6 +359,7 @@ def count_flow_bytes(
     written = int64(0)
     most = int64(len(ids))
     for i in range(meta[PLACE], n):
+        look_ahead(packets, i, n, slot_of, config, state, sides, life, window)
         p = packets[i]
         r = int64(p.flow)
         if r < 0 or (p.protocol != 6 and p.protocol != 17) or p.kind & (KIND_LATER_FRAGMENT | KIND_ONE_WAY):
@@ -342,7 +372,7 @@ def count_flow_bytes(
             slot_of[r] = 0
         if end <= begin:
             continue
-        if written >= most:
+        if written + 1 >= most:  # one of a flow whose slot is taken, one of this flow
             meta[PLACE] = i
             return written
         ts = p.ts
@@ -359,6 +389,25 @@ def count_flow_bytes(
                 if rows[r, PAYLOAD] + rows[r, PAYLOAD + 1] <= int64(p.payload_len):
                     meta[PASSED_OVER] += 1
                 continue
+            if state[slot, DIRTY]:  # the last that will be known of the flow before
+                sample(
+                    slot,
+                    state[slot, LAST],
+                    int64(0),
+                    int64(owners[slot]),
+                    state,
+                    sides,
+                    life,
+                    window,
+                    levels,
+                    lives,
+                    table,
+                    classes,
+                    ids,
+                    samples,
+                    written,
+                )
+                written += 1
             clear(slot, r, flow_ids[i], owners, state, sides, life, window, bits, levels)
             slot_of[r] = slot + 1
             note_originator(p, rows, r, int64(flow_ids[i]) == rows[r, FLOW_ID], slot, state)
@@ -378,8 +427,11 @@ def count_flow_bytes(
         flags = int64(0)
         if side[IN_QUARTER] >= config[QUARTER_PACKETS]:
             flags = close_quarter(slot, d, side, window, levels, table, ratio) << (FLAG_BITS * d)
-        if flags or ts >= state[slot, NEXT_SAMPLE]:
+        seen = sides[slot, 0, PACKETS] + sides[slot, 1, PACKETS]
+        if flags or (ts >= state[slot, NEXT_SAMPLE] and seen >= state[slot, NEXT_PACKETS]):
             state[slot, NEXT_SAMPLE] = ts + config[REFRESH]
+            if config[UNHURRIED]:
+                state[slot, NEXT_PACKETS] = seen + min(seen, config[QUARTER_PACKETS])
             sample(
                 slot,
                 ts,

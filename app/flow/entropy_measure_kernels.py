@@ -203,7 +203,7 @@ SAMPLE_SIGNATURE = types.intp(
 def sample_slots(chosen, n, flags, owners, state, sides, life, window, levels, lives, table, classes, ids, samples):
     """Sample the slots chosen[:n] into ids and samples from their beginning, at the time of their last payload; returns n.
 
-    chosen: int64[m ≥ n]; owners: uint64[slots], flow ids; state: int64[slots, 10]; sides: int64[slots, 2, 16]; life: uint32[slots, 512]; window:
+    chosen: int64[m ≥ n]; owners: uint64[slots], flow ids; state: int64[slots, STATE_SIZE]; sides: int64[slots, 2, 16]; life: uint32[slots, 512]; window:
     uint16[slots, 8, 256]; levels: float64[slots, 2, 4]; lives: float64[slots, 2, 14]; ids: int64[m, IDS_SIZE]; samples: float64[m, 2, SAMPLE_SIZE]."""
     for k in range(n):
         s = chosen[k]

@@ -36,6 +36,7 @@ class EntropySettings:
     ratio: float = 0.5
     life_bytes: int = 16_384
     packet_bytes: int = 256
+    unhurried: bool = False  # a file, of which nobody looks at the samples between: fewer of them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,7 @@ class FlowEntropy:
         self._config[at.PACKET_BYTES] = settings.packet_bytes
         self._config[at.QUARTER_PACKETS] = max(1, settings.window_packets // at.QUARTERS)
         self._config[at.REFRESH] = settings.refresh_ns
+        self._config[at.UNHURRIED] = settings.unhurried
         self._config[at.RATIO] = round(settings.ratio * 1e6)
         self.meta = np.zeros(at.META_SIZE, np.int64)
         self.meta[at.FREE] = slots

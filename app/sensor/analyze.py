@@ -78,7 +78,7 @@ def analyze(name: str, block_list: BlockList | None = None) -> str:
         on_ended=lambda records: flows.append(records.copy()),
         insight=insight,
         entropy=PayloadEntropy(MAX_FLOWS),
-        watch=EntropyWatch(EntropySettings(slots=ENTROPY_SLOTS), rows=False),
+        watch=EntropyWatch(EntropySettings(slots=ENTROPY_SLOTS, unhurried=True), rows=False),
         detection=Engine(block_list=block_list),
         cards=Cards(_key(), patient=True, limit=None),
     )
@@ -127,6 +127,7 @@ def summarize(
         insight=None if counts_only else insight,
         detection=Engine(block_list=block_list) if everything else None,
         cards=Cards(_key(), patient=True, limit=KEPT_FACTS) if everything else None,
+        watch=EntropyWatch(EntropySettings(slots=ENTROPY_SLOTS, unhurried=True), rows=False) if everything else None,
     )
     try:
         source = _through(name, pipeline)

@@ -98,38 +98,36 @@ def flow_document(
 ) -> dict[str, Any]:
     """One flow of the document from one FLOW record (as a tuple) and what inspectors know. src = originator; bytes are frame bytes on the wire."""
 
-    def of(name: str) -> Any:
-        return row[_COLUMN[name]]
-
-    version, protocol = of("ip_version"), of("protocol")
-    src, dst = (of("src_hi"), of("src_lo"), version), (of("dst_hi"), of("dst_lo"), version)
-    one_way, tcp = bool(of("kind") & 4), protocol == 6
+    flow = dict(zip(_COLUMN, row, strict=True))
+    version, protocol = flow["ip_version"], flow["protocol"]
+    src, dst = (flow["src_hi"], flow["src_lo"], version), (flow["dst_hi"], flow["dst_lo"], version)
+    one_way, tcp = bool(flow["kind"] & 4), protocol == 6
     ported = protocol in (6, 17, 132)
     return {
-        "flow_id": str(of("flow_id")),
+        "flow_id": str(flow["flow_id"]),
         "community_id": community_id(
-            packed(*src), packed(*dst), protocol, of("src_port"), of("dst_port"), one_way=one_way
+            packed(*src), packed(*dst), protocol, flow["src_port"], flow["dst_port"], one_way=one_way
         ),
         "protocol": protocol_name(protocol),
         "src_ip": format_address(*src),
-        "src_port": of("src_port") if ported else None,
+        "src_port": flow["src_port"] if ported else None,
         "dst_ip": format_address(*dst),
-        "dst_port": of("dst_port") if ported else None,
-        "icmp_type": of("src_port") if protocol in (1, 58) else None,
-        "vlan": of("vlan") or None,
-        "tunnel_depth": of("depth"),
-        "carries_tunnel": bool(of("kind") & 2),
-        "start": rfc3339(of("start")),
-        "end": rfc3339(of("end")),
-        "src_packets": of("src_packets"),
-        "dst_packets": of("dst_packets"),
-        "src_bytes": of("src_bytes"),
-        "dst_bytes": of("dst_bytes"),
-        "src_payload_bytes": of("src_payload"),
-        "dst_payload_bytes": of("dst_payload"),
-        "tcp_flags": flag_letters(of("src_flags") | of("dst_flags")) if tcp else None,
-        "state": CONN_STATES[of("conn_state")],
-        "history": of("history").decode("ascii", "replace"),
+        "dst_port": flow["dst_port"] if ported else None,
+        "icmp_type": flow["src_port"] if protocol in (1, 58) else None,
+        "vlan": flow["vlan"] or None,
+        "tunnel_depth": flow["depth"],
+        "carries_tunnel": bool(flow["kind"] & 2),
+        "start": rfc3339(flow["start"]),
+        "end": rfc3339(flow["end"]),
+        "src_packets": flow["src_packets"],
+        "dst_packets": flow["dst_packets"],
+        "src_bytes": flow["src_bytes"],
+        "dst_bytes": flow["dst_bytes"],
+        "src_payload_bytes": flow["src_payload"],
+        "dst_payload_bytes": flow["dst_payload"],
+        "tcp_flags": flag_letters(flow["src_flags"] | flow["dst_flags"]) if tcp else None,
+        "state": CONN_STATES[flow["conn_state"]],
+        "history": flow["history"].decode("ascii", "replace"),
         "app": known.app,
         "category": known.category,
         "server_name": known.server_name,
@@ -137,9 +135,9 @@ def flow_document(
         "entropy_src": rounded(entropy[0]),
         "entropy_dst": rounded(entropy[1]),
         "entropy_details": entropy_details(measured),
-        "rtt_ms": of("rtt_ns") / 1e6 if of("rtt_ns") >= 0 else None,
-        "retransmissions": of("src_retransmissions") + of("dst_retransmissions") if tcp else None,
-        "out_of_order": of("src_out_of_order") + of("dst_out_of_order") if tcp else None,
+        "rtt_ms": flow["rtt_ns"] / 1e6 if flow["rtt_ns"] >= 0 else None,
+        "retransmissions": flow["src_retransmissions"] + flow["dst_retransmissions"] if tcp else None,
+        "out_of_order": flow["src_out_of_order"] + flow["dst_out_of_order"] if tcp else None,
     }
 
 

@@ -18,6 +18,7 @@ PACKET_BYTES: Final = 1  # of one packet that the window counts; 0 = all
 QUARTER_PACKETS: Final = 2  # packets with payload in one quarter of the window
 REFRESH: Final = 3  # ns of the capture's clock between two samples of a flow
 RATIO: Final = 4  # of change that is a spike or a drop, in millionths
+UNHURRIED: Final = 5  # not 0: between two samples of a flow its packets double, or a quarter of a window is new
 CONFIG_SIZE: Final = 8
 
 # meta[…]
@@ -42,7 +43,8 @@ R_HI: Final = 6  # the responder's
 R_LO: Final = 7
 PORTS: Final = 8  # originator's << 16 | responder's
 KIND: Final = 9  # IP protocol | IP version << 8 | interface << 16 | CERTAIN
-STATE_SIZE: Final = 10
+NEXT_PACKETS: Final = 10  # packets with payload after which the next sample may be taken
+STATE_SIZE: Final = 11
 CERTAIN: Final = 1 << 32  # the beginning of the connection was seen
 
 # sides[slot, direction, …]

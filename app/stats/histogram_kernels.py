@@ -1,17 +1,31 @@
 """Byte histograms of payload, one per direction of each flow. All payload is counted; for captures that are analysed as a whole."""
 
-# mypy: disable-error-code="no-untyped-def"
-
 from __future__ import annotations
 
 import numpy as np
-from numba import from_dtype, int64, types, uint32, uint64
+from numba import from_dtype, int64, njit, types
 
 from app.model.columns import PACKET
 from app.model.layers import KIND_LATER_FRAGMENT, KIND_ONE_WAY
 from app.native.declare import kernel
+from app.wire.byte_count_kernels import count_bytes
+from app.wire.load_kernels import prefetch
 
 PACKET_DTYPE = np.dtype(list(PACKET))
+
+AHEAD = 3  # packets: their histograms are asked of memory meanwhile
+WORTH_ASKING = 48  # payload bytes below which most lines of a histogram are not touched
+
+
+@njit(forceinline=True)
+def upper(p):
+    """Where the histogram of a packet's direction begins: 256 where the higher endpoint sends."""
+    if p.src_hi != p.dst_hi:
+        return int64(256) if p.src_hi > p.dst_hi else int64(0)
+    if p.src_lo != p.dst_lo:
+        return int64(256) if p.src_lo > p.dst_lo else int64(0)
+    return int64(256) if p.src_port > p.dst_port else int64(0)
+
 
 SIGNATURE = types.intp(
     types.uint8[::1],
@@ -35,6 +49,14 @@ def count_payload(data, packets, n, flow_ids, histograms, owners, finished, fini
     limit = int64(len(data))
     done = 0
     for i in range(place[0], n):
+        if i + AHEAD < n:
+            p = packets[i + AHEAD]
+            r = int64(p.flow)
+            if r >= 0 and int64(p.payload_len) >= WORTH_ASKING:
+                prefetch(owners, r)
+                base = r * 512 + upper(p)
+                for k in range(0, 256, 16):
+                    prefetch(histograms, base + k)
         p = packets[i]
         r = int64(p.flow)
         if r < 0 or (p.protocol != 6 and p.protocol != 17) or p.kind & (KIND_LATER_FRAGMENT | KIND_ONE_WAY):
@@ -55,15 +77,6 @@ def count_payload(data, packets, n, flow_ids, histograms, owners, finished, fini
                 finished_ids[done] = owners[r]
                 done += 1
             owners[r] = flow_id
-        base = uint64(0)
-        if p.src_hi != p.dst_hi:
-            base = uint64(256) if p.src_hi > p.dst_hi else uint64(0)
-        elif p.src_lo != p.dst_lo:
-            base = uint64(256) if p.src_lo > p.dst_lo else uint64(0)
-        elif p.src_port > p.dst_port:
-            base = uint64(256)
-        counts = histograms[r]
-        for k in range(uint64(begin), uint64(end)):  # no index counts from the end: unsigned ones are not asked
-            counts[base + uint64(data[k])] += uint32(1)
+        count_bytes(data, begin, end, histograms, r * 512 + upper(p))
     place[0] = n
     return done

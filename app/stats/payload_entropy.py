@@ -41,7 +41,8 @@ class PayloadEntropy:
                 self._finished_ids,
                 self._place,
             )
-            self._keep(self._finished_ids[:done], self._finished[:done])
+            if done:
+                self._keep(self._finished_ids[:done], self._finished[:done])
 
     def finish(self) -> None:
         """The capture is over: all that is still counted."""

@@ -133,6 +133,16 @@ def test_a_silent_flow_gives_its_slot_away():
     assert len(bench.end()) == 16
 
 
+def test_of_a_flow_whose_slot_goes_the_last_sample_is_kept():
+    bench = Bench(capacity=256, slots=1)
+    bench.feed([udp("10.0.0.1", 1000, "10.0.0.2", 53, text(400))])
+    bench.feed([udp("10.0.0.1", 5000, "10.0.0.2", 53, noise(400))], [EPOCH + 30 * SECOND])
+    [sample] = bench.entropy.take_samples()
+    assert sample.ids[:, [at.I_FLOW, at.I_TIME]].tolist() == [[1, EPOCH]]
+    assert sample.values[0, 0, SAMPLE + at.M_PLAIN] == pytest.approx(plain(text(400)), abs=1e-6)
+    assert list(bench.end()) == [2]
+
+
 @pytest.mark.parametrize("together", [True, False])
 def test_a_port_that_is_used_again_is_another_flow(together):
     """Also where the first flow ends and the next begins within one block."""
@@ -170,6 +180,18 @@ def test_a_sample_comes_every_refresh_and_for_flows_that_fell_silent():
     assert sum(map(len, bench.entropy.take_samples())) == 1
     bench.entropy.settle(EPOCH + 20 * SECOND)
     assert not bench.entropy.take_samples()
+
+
+def test_a_file_is_sampled_as_its_flows_grow_and_at_their_ends():
+    """With 25 packets a quarter: after 1, 2, 4, 8, 16, 32 and then each 25 packets, though each of them is a second after the one before."""
+    bench = Bench(refresh_ns=SECOND, unhurried=True)
+    frames = [udp("10.0.0.1", 1000, "10.0.0.2", 53, noise(100, i)) for i in range(100)]
+    bench.feed(frames, [EPOCH + i * 2 * SECOND for i in range(100)])
+    times = [moment for part in bench.entropy.take_samples() for moment in part.ids[:, at.I_TIME].tolist()]
+    assert [(moment - EPOCH) // (2 * SECOND) + 1 for moment in times] == [2, 4, 8, 16, 32, 57, 82]
+    [(ids, values)] = bench.end().values()
+    assert ids[at.I_TOTALS] == 10_000
+    assert values[0, SAMPLE + at.M_N] == 10_000
 
 
 def test_active_flows_show_what_was_last_measured():
