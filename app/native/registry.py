@@ -35,7 +35,7 @@ KERNELS: Final = (
     Entry("restore_hosts", "app.flow.roll_up_kernels", "restore_hosts", "hosts and conversations"),
     Entry("restore_pairs", "app.flow.roll_up_kernels", "restore_pairs", "hosts and conversations"),
     Entry("count_block", "app.stats.count_kernels", "count_block", "statistics"),
-    Entry("count_payload", "app.stats.histogram_kernels", "count_payload", "entropy"),
+    Entry("count_payload", "app.flow.histogram_kernels", "count_payload", "entropy"),
     Entry("sample_slots", "app.flow.entropy_measure_kernels", "sample_slots", "entropy of flows"),
     Entry("store_frames", "app.sensor.store_kernels", "store_frames", "packet store"),
     Entry("select_packets", "app.sensor.select_kernels", "select", "inspection"),
