@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Any
 
+from app.live.encoding import outgoing
 from app.services.mirror import Mirror
 from app.services.subscriptions import Subscription, Subscriptions
 
@@ -26,7 +27,7 @@ class Emitter:
     def run(self) -> None:
         generation = -1
         while not self._mirror.ended:
-            generation = self._mirror.wait(generation, LONGEST_WAIT)
+            generation = self._mirror.wait(generation, self._subscriptions.seconds_left(LONGEST_WAIT))
             self.round()
             time.sleep(SHORTEST_PAUSE)
 
@@ -49,7 +50,7 @@ class Emitter:
         def acknowledged(*_: Any) -> None:
             subscription.waiting = False
 
-        self._server.emit(name, frame, to=sid, namespace="/", callback=acknowledged)
+        self._server.emit(name, outgoing(frame), to=sid, namespace="/", callback=acknowledged)
 
     def _drained(self, sid: str) -> bool:
         """Whether everything for this client has left its queue; for clients that do not acknowledge."""

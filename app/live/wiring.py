@@ -7,6 +7,7 @@ from flask_socketio import SocketIO
 
 from app.concurrency import async_mode
 from app.live.emitter import Emitter
+from app.live.encoding import LiveJson
 from app.live.namespace import Live
 from app.security.caller import CallerIdentity
 from app.services.house import House
@@ -34,6 +35,7 @@ def add_live(app: Flask, house: House, identity: CallerIdentity) -> SocketIO:
         engineio_logger=False,
         always_connect=False,
         serializer="default",
+        json=LiveJson,
     )
     subscriptions = Subscriptions()
     if house.sessions is not None:

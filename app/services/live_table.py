@@ -12,6 +12,7 @@ from app.model.fields import LIVE_COLUMNS
 from app.services.connections import Rows, columns
 from app.services.flow_mirror import FlowView
 from app.services.queries import PageRequest, select
+from app.services.written_frames import Written, written
 
 MAX_CHANGED: Final = 2_000  # rows of one frame; a frame is sent at most once a second
 MAX_ROWS: Final = 10_000
@@ -50,7 +51,7 @@ class Step:
     """From what a client holds to what it is told: `frame` without its number, None where nothing changed. `before` is kept so that its identity stays its own."""
 
     before: Sent
-    frame: dict[str, Any] | None
+    frame: Written | None
     sent: Sent
 
 
@@ -76,7 +77,7 @@ class LiveTable:
         if step.frame is None:
             return None
         self._seq += 1
-        return {**step.frame, "seq": self._seq}
+        return step.frame.numbered(self._seq)
 
 
 def next_step(sent: Sent, request: PageRequest, view: FlowView, interfaces: list[str], now_ns: int) -> Step:
@@ -105,4 +106,4 @@ def next_step(sent: Sent, request: PageRequest, view: FlowView, interfaces: list
         "removed": removed.tolist(),
         "total": page.total,
     }
-    return Step(sent, frame, Sent(ids[known][order], held[known][order], page.total))
+    return Step(sent, written(frame), Sent(ids[known][order], held[known][order], page.total))

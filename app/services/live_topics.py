@@ -6,7 +6,7 @@ A topic object belongs to one subscription and remembers only where that client 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from app.services.packets import packet_dicts
 from app.services.queries import PageRequest, parse_query, parse_sort, select
 from app.services.query_errors import BadRequest
 from app.services.statistics import capture_state, protocols, sensor_state, stats
+from app.services.written_frames import written
 from app.wire.filter import QueryError, parse
 from app.wire.filter_columns import packet_fields
 
@@ -86,7 +87,7 @@ class _Whole:
         if generation == self._generation:
             return None
         self._generation = generation
-        return self._house.frames.get(self._name, generation, self._name, lambda: self._make(self._house))
+        return self._house.frames.get(self._name, generation, self._name, lambda: written(self._make(self._house)))
 
 
 class _OnChange:
@@ -117,6 +118,15 @@ class _Sessions(_OnChange):
     interval = TICK
 
 
+class _TableState(NamedTuple):
+    """What the frames of tables are made of. `stamp` tells it from others."""
+
+    stamp: tuple[int, int]
+    view: FlowView
+    names: list[str]  # of interfaces
+    now_ns: int
+
+
 class _Connections:
     interval = TICK
 
@@ -129,21 +139,24 @@ class _Connections:
         self._seen: tuple[int, int] | None = None
 
     def frame(self) -> Any | None:
-        mirror = self._house.mirror
-        if self._seen == (mirror.flows.version, mirror.snapshots):
+        state = self._house.frames.held("connections", self._state)
+        if self._seen == state.stamp:
             return None
-        self._seen = (mirror.flows.version, mirror.snapshots)
+        self._seen = state.stamp
         request, holds = self._table.request, self._table.holds
         asked = (request.limit, request.sort, request.q)
-        made = self._house.frames.get("connections", self._seen, (*asked, id(holds)), lambda: self._step(asked))
+        made = self._house.frames.get("connections", state.stamp, (*asked, id(holds)), lambda: self._step(asked, state))
         return self._table.take(made)
 
-    def _step(self, asked: tuple[Any, ...]) -> Step:
-        """The next step of this client and of those that hold the same; those that now hold the same as others go on together with them."""
+    def _state(self) -> _TableState:
         mirror = self._house.mirror
-        names = self._house.interface_names()
-        step = run_blocking(next_step, self._table.holds, self._table.request, mirror.flow_view(), names, mirror.now_ns)
-        reached: list[Sent] = self._house.frames.get("reached", self._seen, asked, list)
+        stamp = (mirror.flows.version, mirror.snapshots)
+        return _TableState(stamp, mirror.flow_view(), self._house.interface_names(), mirror.now_ns)
+
+    def _step(self, asked: tuple[Any, ...], state: _TableState) -> Step:
+        """The next step of this client and of those that hold the same; those that now hold the same as others go on together with them."""
+        step = run_blocking(next_step, self._table.holds, self._table.request, state.view, state.names, state.now_ns)
+        reached: list[Sent] = self._house.frames.get("reached", state.stamp, asked, list)
         twin = next((one for one in reached if one.same(step.sent)), None)
         if twin is None:
             reached.append(step.sent)

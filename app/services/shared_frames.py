@@ -7,10 +7,12 @@ clients and must not be changed. Kept are those of one state alone, so the memor
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeVar
 
 MOST: Final = 256  # different ones of one state; further ones are made without being kept
+HELD_SECONDS: Final = 0.5  # less than the distance of two frames of one client
 T = TypeVar("T")
 
 
@@ -21,10 +23,27 @@ class SharedFrames:
         self._lock = threading.Lock()
         self._stamps: dict[str, Hashable] = {}
         self._made: dict[str, dict[Hashable, Any]] = {}
+        self._held: dict[str, tuple[float, Any]] = {}  # topic → until when (monotonic), the state
+
+    def held(self, topic: str, newest: Callable[[], T]) -> T:
+        """The state that frames of a topic are made of: the newest, then the same one for HELD_SECONDS. Making a frame lets others run, who change the state:
+        clients that are served one after the other would fall out of step, and each then needs a frame of its own."""
+        now = time.monotonic()
+        with self._lock:
+            self._held = {name: one for name, one in self._held.items() if one[0] > now}
+            if topic in self._held:
+                found: T = self._held[topic][1]
+                return found
+        state = newest()
+        with self._lock:
+            self._held[topic] = (now + HELD_SECONDS, state)
+        return state
 
     def get(self, topic: str, stamp: Hashable, key: Hashable, make: Callable[[], T]) -> T:
         """What was made for `key` of this state (`stamp`), else what `make` gives now. An exception of `make` is the caller's."""
         with self._lock:
+            if self._held and all(until < time.monotonic() for until, _ in self._held.values()):
+                self._held = {}
             if self._stamps.get(topic) != stamp:
                 self._stamps[topic], self._made[topic] = stamp, {}
             known = self._made[topic]
@@ -33,6 +52,8 @@ class SharedFrames:
                 return found
         made = make()
         with self._lock:
+            if self._held and all(until < time.monotonic() for until, _ in self._held.values()):
+                self._held = {}
             if self._stamps.get(topic) == stamp and len(known) < MOST:
                 known[key] = made
         return made

@@ -36,6 +36,11 @@ class Subscription:
             self.waiting = False
         return now - self.sent >= self.topic.interval
 
+    def seconds_left(self, now: float) -> float | None:
+        """Until its interval has passed; None where something else is waited for."""
+        left = self.sent + self.topic.interval - now
+        return left if left > 0 and not self.waiting else None
+
 
 @dataclass(slots=True)
 class Client:
@@ -104,6 +109,16 @@ class Subscriptions:
                 if subscription.is_due(now, lambda sid=client.sid: drained(sid)):  # type: ignore[misc]
                     found.append((client.sid, name, subscription))
         return found
+
+    def seconds_left(self, longest: float) -> float:
+        """Until the next interval has passed, at most `longest`: what came just before must not wait for what comes after it."""
+        now = time.monotonic()
+        with self._lock:
+            subscriptions = [one for client in self._clients.values() for one in client.topics.values()]
+        return min(
+            (left for one in subscriptions if (left := one.seconds_left(now)) is not None and left < longest),
+            default=longest,
+        )
 
 
 def known_topics() -> tuple[str, ...]:

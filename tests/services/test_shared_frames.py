@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from app.services.shared_frames import MOST, SharedFrames
+import gc
+import weakref
+
+import pytest
+
+from app.services import shared_frames
+from app.services.shared_frames import HELD_SECONDS, MOST, SharedFrames
 
 
 def test_made_once_for_a_state_and_again_for_the_next() -> None:
@@ -26,3 +32,27 @@ def test_what_is_kept_is_bounded() -> None:
     first, last = frames.get("stats", 1, 0, object), frames.get("stats", 1, 2 * MOST - 1, object)
     assert first is frames.get("stats", 1, 0, object)
     assert last is not frames.get("stats", 1, 2 * MOST - 1, object)
+
+
+def test_clients_served_one_after_the_other_see_one_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(shared_frames.time, "monotonic", lambda: now[0])
+    frames = SharedFrames()
+    assert frames.held("connections", lambda: 1) == 1
+    now[0] += HELD_SECONDS / 2
+    assert frames.held("connections", lambda: 2) == 1
+    assert frames.held("other", lambda: 3) == 3
+    now[0] += HELD_SECONDS
+    assert frames.held("connections", lambda: 4) == 4
+
+
+def test_a_state_that_nobody_asks_for_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(shared_frames.time, "monotonic", lambda: now[0])
+    frames = SharedFrames()
+    gone = weakref.ref(frames.held("connections", SharedFrames))
+    assert gone() is not None
+    now[0] += 2 * HELD_SECONDS
+    frames.get("stats", 1, "all", object)
+    gc.collect()
+    assert gone() is None

@@ -82,3 +82,18 @@ def test_there_is_a_limit() -> None:
     assert not subject.add("one more")
     subject.remove("0")
     assert subject.add("one more")
+
+
+def test_the_next_interval_is_waited_for_and_no_longer() -> None:
+    topic = Topic()
+    subject = Subscriptions()
+    subject.add("a")
+    subject.subscribe("a", [("stats", topic)])
+    assert subject.seconds_left(0.5) == 0.5  # it is due: it waits for something new
+    subject._clients["a"].topics["stats"].sent = time.monotonic()
+    topic.interval = 60
+    assert subject.seconds_left(0.5) == 0.5
+    assert 0.5 < subject.seconds_left(600) <= 60
+    sent(subject)
+    subject._clients["a"].topics["stats"].waiting = True
+    assert subject.seconds_left(600) == 600
