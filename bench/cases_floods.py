@@ -157,6 +157,17 @@ def huge_pings(number: int, rate: float, size: int) -> list[Timed]:
     return made
 
 
+def crumbs(number: int, rate: float) -> list[Timed]:
+    """Datagrams of 1,000 bytes in pieces of 16."""
+    made = []
+    for i in range(number):
+        body = struct.pack("!HHHH", 2000 + i, 9000, 1008, 0) + bytes(1000)
+        for at in range(0, len(body), 16):
+            more = 0x2000 if at + 16 < len(body) else 0
+            made.append((i / rate + at * 1e-6, ip(FAR, VICTIM, 17, body[at : at + 16], fragment=more | at // 8, number=i)))  # fmt: skip
+    return made
+
+
 def relayed(port: int, size: int) -> list[Timed]:
     """Small questions in somebody's name, large answers to him."""
     random, made, target = Random(port), [], "45.1.1.9"
@@ -198,6 +209,9 @@ CASES: Final = (
     Case("RSTs within one flow", _SEGMENTS, VICTIM, lambda: [(i / 1000, tcp(FAR, 1000, VICTIM, 80, RST, seq=i)) for i in range(4000)]),
     Case("fragments of nothing, forged sources", ("fragment_flood",), VICTIM, partial(pieces, 2000, 1000.0, 17, True)),
     Case("ICMP fragments of nothing", ("fragment_flood", "icmp_flood"), VICTIM, partial(pieces, 2000, 1000.0, 1, False)),
+    Case("datagrams in crumbs", ("fragment_flood",), VICTIM, partial(crumbs, 30, 20.0)),
+    Case("SYN-ACK flood that is refused", ("tcp_flood", "synack_reflection"), VICTIM, lambda: in_order([(i / 1000, tcp(FAR, 1000 + i, VICTIM, 80, SYN | ACK)), (i / 1000 + 0.0001, tcp(VICTIM, 80, FAR, 1000 + i, RST))] for i in range(3000))),
+    Case("UDP flood from rising ports to a higher one", ("datagram_flood", "udp_flood"), VICTIM, lambda: [(i / 2000, udp(FAR, 1500 + i, VICTIM, 9000)) for i in range(6000)]),
     Case("ping of death", ("teardrop",), VICTIM, partial(huge_pings, 3, 1.0, 65_600)),
     Case("huge pings", ("icmp_flood",), VICTIM, partial(huge_pings, 40, 20.0, 65_000)),
     Case("UDP flood, forged sources, any port", ("udp_flood",), VICTIM, partial(datagrams, 4000, 1500.0)),

@@ -195,6 +195,7 @@ CASES: Final = (
     Case("reverse shell of Linux", _SHELL, CLIENT, partial(talk, 4444, [(1, b"id\n"), (0, b"uid=0(root) gid=0(root) groups=0(root)\n")])),
     Case("reverse shell of Windows", _SHELL, CLIENT, partial(talk, 443, [(0, b"Microsoft Windows [Version 10.0.19045.2006]\r\n(c) Microsoft Corporation. All rights reserved.\r\n\r\nC:\\Users\\bob>"), (1, b"whoami\n")])),
     Case("bind shell", ("bind_shell", "reverse_shell"), VICTIM, partial(talk, 6200, [(0, b"id\n"), (1, b"uid=0(root) gid=0(root)\n"), (0, b"uname -a\n"), (1, b"Linux v 4.4.0 #1 SMP x86_64 GNU/Linux\n")], BAD, VICTIM)),
+    Case("miner at its pool", ("mining",), CLIENT, partial(talk, 3333, [(0, b'{"id":1,"method":"mining.subscribe","params":["cpuminer/2.5"]}\n'), (1, b'{"id":1,"result":[]}\n')])),
     Case("FTP guessing", ("brute_force",), BAD, partial(guesses, 21, 20, 1.0, ftp)),
     Case("FTP guessing, one in 10 s", ("brute_force",), BAD, partial(guesses, 21, 12, 10.0, ftp)),
     Case("POP3 guessing in one connection", ("brute_force",), BAD, partial(pop3, 10)),

@@ -24,6 +24,7 @@ from app.detect.http_flood import HttpFlood
 from app.detect.lateral_movement import LateralMovement
 from app.detect.protocol_tunnel import ProtocolTunnel
 from app.detect.remote_control import RemoteControl
+from app.detect.service_scan import ServiceScan
 from app.detect.session_guessing import SessionGuessing
 from app.detect.session_hijack import SessionHijack
 from app.detect.slow_guessing import SlowGuessing
@@ -50,6 +51,7 @@ CONVERSATION_DETECTORS: Final[tuple[type[Detector], ...]] = (
     CleartextCredentials,
     TlsTrust,
     UserAgents,
+    ServiceScan,
     WebAttack,
     HttpFlood,
     HttpDownload,

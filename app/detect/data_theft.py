@@ -74,7 +74,7 @@ class DataTheft(ConversationDetector):
                     client,
                     server,
                 )
-            elif fact.protocol == "plain" and fact.name == "mining":
+            elif fact.protocol == "stratum" and fact.name == "mining":
                 self._tell(
                     "mining",
                     "low",

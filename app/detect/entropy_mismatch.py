@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.detect.conversation import is_loopback
 from app.detect.detector import Detector
 from app.detect.entropy_change import ends, where
 from app.detect.rule import Rule
@@ -26,7 +27,7 @@ class EntropyMismatch(Detector):
             "medium",
             "The bytes of a flow are of another kind than its protocol or port has: text where TLS is expected, random bytes on port 53, encryption without a handshake, "
             "or text within an encrypted flow.",
-            "A service that somebody put on another's port; DNSCrypt; peer-to-peer programs and tunnels that hide what they are.",
+            "A service that somebody put on another's port; DNSCrypt; programs of one machine among each other (loopback, told as low); peer-to-peer programs and tunnels that hide what they are.",
             "Find the program that owns the connection. If it should be encrypted, stop using it until it is; if nobody knows it, treat it as a hidden channel.",
             "T1571",
         ),
@@ -44,7 +45,7 @@ class EntropyMismatch(Detector):
             source,
             target,
             title=TITLES[fact.what],
-            severity="low" if fact.what == "no_handshake" else "medium",
+            severity="low" if fact.what == "no_handshake" or is_loopback(target) else "medium",
             confidence=0.8 if fact.what in ("plaintext", "random") else 0.6,
             fold=(fact.what, source, target, fact.target_port),
             measured=round(fact.measured, 3),

@@ -16,7 +16,7 @@ class FragmentFlood(Detector):
             "fragment_flood",
             "Fragment flood: pieces of datagrams that nobody can put together",
             "high",
-            "A host gets many later fragments a second whose first one never came: its memory for fragments fills up, so that real ones are lost.",
+            "A host gets many later fragments a second whose first one never came, or many that are much smaller than any link cuts: its memory for fragments fills up, so that real ones are lost.",
             "A link that loses many packets, or a capture that lost them; a load balancer that sends first and later fragments different ways.",
             "Drop fragments that belong to nothing at the border, and ask the provider to filter. Sources are mostly forged.",
             "T1499.001",
@@ -25,6 +25,8 @@ class FragmentFlood(Detector):
     knobs = (
         Knob("fragments", 200, "fragments/s", "Without a first one to the same host: a lossy link leaves some tens of a file system's datagrams."),
         Knob("share", 0.5, "of the fragments", "To the host that belong to nothing: whoever uses fragments in earnest sends their beginning too."),
+        Knob("crumbs", 500, "fragments/s", "Of less than `crumb` bytes on average: no link cuts so small."),
+        Knob("crumb", 120, "bytes", "Of a whole frame; links carry 576 bytes and more, so all fragments but the last are long."),
         Knob("high", 1000, "fragments/s", "From here the severity is high."),
     )  # fmt: skip
     selections = ("fragments",)
@@ -40,21 +42,25 @@ class FragmentFlood(Detector):
         self._lost.add(batch.pick(fragments[batch.column("flow", fragments) < 0]))
 
     def on_tick(self, now_ns: int) -> None:
-        every = {rate.address: rate.packets for rate in self._all.take()}
+        every = {rate.address: rate for rate in self._all.take()}
+        for rate in every.values():
+            if rate.packets >= self.knob("crumbs") and rate.wire < self.knob("crumb") * rate.packets:
+                self._tell(rate, f"fragments of {rate.wire / rate.packets:.0f} bytes on average", self.knob("crumbs"))
         for rate in self._lost.take():
-            told = self._told[rate.address]
-            if rate.packets < max(self.knob("fragments"), 2 * told[0]) or networks.is_group(*rate.address):
-                continue
-            if rate.packets >= self.knob("share") * every.get(rate.address, rate.packets):
-                told[0] = rate.packets
-                self._tell(rate)
+            beside = every.get(rate.address)
+            if rate.packets >= max(self.knob("fragments"), self.knob("share") * (beside.packets if beside else 0)):
+                self._tell(rate, "fragments without a beginning", self.knob("fragments"))
 
-    def _tell(self, rate: Rate) -> None:
+    def _tell(self, rate: Rate, what: str, limit: float) -> None:
+        told = self._told[rate.address]
+        if rate.packets < 2 * told[0] or networks.is_group(*rate.address):
+            return
+        told[0] = rate.packets
         target = networks.text(*rate.address)
         others = f"about {rate.others} sources" if rate.others > 1 else "one source"
         self.alert(
             "fragment_flood",
-            f"{target} got {rate.packets} fragments without a beginning in one second from {others}; the limit is {self.knob('fragments'):.0f}.",
+            f"{target} got {rate.packets} {what} in one second from {others}; the limit is {limit:.0f}.",
             rate.last,
             None,
             target,
@@ -62,7 +68,7 @@ class FragmentFlood(Detector):
             confidence=0.8,
             fold=(rate.address,),
             measured=rate.packets,
-            threshold=self.knob("fragments"),
+            threshold=limit,
             unit="fragments/s",
             protocol="ip",
             evidence=rate.evidence,

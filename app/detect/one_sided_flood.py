@@ -50,6 +50,7 @@ class OneSidedFlood(Detector):
         Knob("one_flow", 5000, "segments/s", "Within one flow that nobody opened, without data and without an answer: acknowledgements of a transfer are fewer."),
         Knob("resets", 300, "segments/s", "Within one flow of nothing but resets or FINs: a connection ends once."),
         Knob("datagrams", 5000, "datagrams/s", "Film for one viewer has 500 to 2000."),
+        Knob("single", 1000, "flows", "Of one or two datagrams from ports below the target's, unanswered, to one host within two seconds."),
         Knob("high", 20_000, "packets/s", "From here the severity of a stream is high."),
     )  # fmt: skip
     wants_flows = True
@@ -62,6 +63,9 @@ class OneSidedFlood(Detector):
         parts = [part[(part["end"] >= recent) & (part["kind"] & 2 == 0)] for part in (changed, ended)]
         self._segments([part[part["protocol"] == 6] for part in parts])
         rows = np.concatenate([part[part["dst_packets"] == 0] for part in parts])
+        single = rows[(rows["protocol"] == 17) & (rows["src_packets"] <= 2) & (rows["src_port"] < rows["dst_port"])]
+        if len(single) >= self.knob("single"):
+            self._single(single)
         busy = rows[rows["src_packets"] >= self.knob("resets")]
         for row in busy[:MOST_FLOWS]:
             self._stream(row)
@@ -73,7 +77,8 @@ class OneSidedFlood(Detector):
             reset = (rows["dst_flags"] & RST != 0) & (rows["dst_flags"] & ~np.uint8(RST | ACK) == 0)
             refused = (rows["dst_packets"] == 0) | (reset & (rows["dst_packets"] <= 2) & (rows["dst_payload"] == 0))
             strays.append(rows[(rows["src_flags"] & SYN == 0) & (rows["src_packets"] - 1 < 2) & refused])
-            unasked = rows[(rows["src_packets"] == 0) & (rows["dst_packets"] <= 2) & (rows["dst_flags"] == SYN | ACK)]
+            reset = (rows["src_flags"] & ~np.uint8(RST | ACK) == 0) & (rows["src_packets"] <= 2)
+            unasked = rows[reset & (rows["dst_packets"] <= 2) & (rows["dst_flags"] == SYN | ACK)]
             for hi_or_lo in ("hi", "lo"):
                 unasked[f"src_{hi_or_lo}"], unasked[f"dst_{hi_or_lo}"] = (
                     unasked[f"dst_{hi_or_lo}"],
@@ -112,6 +117,37 @@ class OneSidedFlood(Detector):
                 threshold=limit,
                 unit="flows",
                 protocol="tcp",
+                flow_ids=mine["flow_id"][:20].tolist(),
+                details={"sources": sources},
+            )
+
+    def _single(self, rows: NDArray[np.void]) -> None:
+        """Datagrams from ever new ports below their target's, which the tables of attempts take for answers."""
+        limit = int(self.knob("single"))
+        hosts, counts = np.unique(rows[["dst_hi", "dst_lo"]], return_counts=True)
+        for place in np.argsort(counts)[::-1][:MOST_HOSTS].tolist():
+            target, count = (int(hosts[place]["dst_hi"]), int(hosts[place]["dst_lo"])), int(counts[place])
+            if count < max(limit, 2 * self._told["udp", target]) or networks.is_group(*target):
+                continue
+            mine = rows[(rows["dst_hi"] == target[0]) & (rows["dst_lo"] == target[1])]
+            if len(np.unique(mine["src_port"])) < 0.3 * count:  # a service's port: answers, asked for or not
+                continue
+            self._told["udp", target] = count
+            sources, name = len(np.unique(mine[["src_hi", "src_lo"]])), networks.text(*target)
+            self.alert(
+                "datagram_flood",
+                f"{name} got {count} datagrams from ports of their own within {RECENT_NS // SECOND} s from {sources} source{'s' if sources > 1 else ''} "
+                f"and answered none; the limit is {limit}.",
+                int(mine["end"].max()),
+                networks.text(int(mine["src_hi"][0]), int(mine["src_lo"][0])) if sources == 1 else None,
+                name,
+                title="UDP flood (denial of service): datagrams that nobody answers",
+                confidence=0.7,
+                fold=(target, "single"),
+                measured=count,
+                threshold=limit,
+                unit="flows",
+                protocol="udp",
                 flow_ids=mine["flow_id"][:20].tolist(),
                 details={"sources": sources},
             )

@@ -58,6 +58,7 @@ _BY_CONTENT: Final[dict[str, tuple[str, str | None]]] = {
     "snmp": ("SNMP", "Network"),
     "ssdp": ("SSDP", "System"),
     "ssh": ("SSH", "RemoteAccess"),
+    "stratum": ("Mining", "Mining"),
     "stun": ("STUN", "Network"),
     "syslog": ("Syslog", "System"),
     "telnet": ("Telnet", "RemoteAccess"),

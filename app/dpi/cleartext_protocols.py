@@ -45,6 +45,7 @@ from app.dpi.smtp import recognize_smtp
 from app.dpi.snmp import recognize_snmp
 from app.dpi.socks import recognize_socks
 from app.dpi.ssh import recognize_ssh
+from app.dpi.stratum import recognize_stratum
 from app.dpi.telnet import recognize_telnet
 from app.dpi.vnc import recognize_vnc
 from app.dpi.websocket import recognize_websocket
@@ -71,6 +72,7 @@ TCP_RECOGNIZERS: Final[tuple[Recognizer, ...]] = (
     recognize_nntp,
     recognize_xmpp,
     recognize_sieve,
+    recognize_stratum,
     recognize_socks,
     recognize_proxy_protocol,
     recognize_bittorrent,

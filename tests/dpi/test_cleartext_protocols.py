@@ -370,3 +370,8 @@ def test_communities_of_snmp_are_told_apart_and_never_kept():
     assert len(marks) == len(set(marks)) == 3
     assert told.logins == [("snmp", None, None)]
     assert not any(secret in repr(told.facts) for secret in ("public", "private", "cisco"))
+
+
+def test_a_login_over_json_is_no_miners_without_a_sign():
+    assert logins((C, b'{"id":1,"method":"login","params":{"user":"ann","pass":"secret"}}\n')).recognized == {}
+    assert logins((C, b'{"id":1,"method":"eth_blockNumber","params":[]}\n')).recognized == {}
