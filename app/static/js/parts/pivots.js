@@ -11,7 +11,7 @@ const KINDS = {
   ip: "address", src_ip: "address", dst_ip: "address", client: "address", local_ip: "address", remote_ip: "address", source: "address", target: "address", destination: "address", address: "address",
   server: "name", server_name: "name", query: "name", hostname: "name", name: "name", host: "name",
   app_name: "program", app: "program", program: "program", application: "application", country: "country", port: "port", service: "service", protocol: "protocol", ja4: "ja4", ja3: "ja3", organization: "organization",
-  asn: "asn", mac: "mac", user: "user", container: "container", flow_id: "flow", rule: "rule", category: "category", vlan: "vlan",
+  asn: "asn", mac: "mac", user: "user", pid: "pid", app_path: "path", unit: "unit", city: "city", vendor: "vendor", container: "container", flow_id: "flow", rule: "rule", category: "category", vlan: "vlan",
 };
 
 /** Kind → [page, parameter `q` for a value]. */
@@ -32,6 +32,11 @@ const WAYS = {
   mac: { hosts: only("mac"), connections: only("mac") },
   user: { connections: only("user"), programs: (value) => ({ q: value }) },
   container: { connections: only("container"), programs: (value) => ({ q: value }) },
+  pid: { connections: only("pid") },
+  path: { connections: only("app_path"), programs: (value) => ({ q: value }) },
+  unit: { connections: only("unit"), programs: (value) => ({ q: value }) },
+  city: { connections: only("city"), hosts: only("city") },
+  vendor: { hosts: only("vendor") },
   flow: { connections: only("flow_id"), packets: only("flow_id"), dns: only("flow_id"), cards: only("flow_id") },
   rule: { alerts: only("rule") },
   category: { connections: only("category") },

@@ -18,11 +18,11 @@ export class ViewTools {
     time.watch(() => this.#say());
   }
 
-  /** Moves to the head of the page that is shown. `view.answersPast`: it can show a time in the past; `view.ownTime`: it has a choice of its own. */
+  /** Moves to the head of the page that is shown. `view.answersPast`: it can show a time in the past; `view.ownTime`: it has a choice of its own; `view.timeless`: it knows no time. */
   attach(view, name) {
     this.view = view;
     this.name = name;
-    this.range.button.hidden = Boolean(view.ownTime || SESSION); // a file has no live and no past
+    this.range.button.hidden = Boolean(view.ownTime || view.timeless || SESSION); // a file has no live and no past
     const head = view.element.querySelector(".view-head");
     if (this.element.parentElement !== head) head.append(this.element, this.note);
     this.#say();

@@ -85,12 +85,11 @@ export class AlertDetails {
 
   #who(alert) {
     const own = (field, value, mono = true) => followable(value, { field, value }, { onTerm: this.onTerm, mono });
-    const parents = (alert.parents ?? []).map((one) => (typeof one === "string" ? one : `${one.name} (${one.pid})`)).join(" ← ");
     return definitions([
       [t("acol.source"), own("source", alert.source)],
       [t("acol.target"), own("target", alert.target)],
       [t("acol.program"), alert.app_name ? h("span", {}, own("app", alert.app_name, false), alert.pid ? ` (${alert.pid})` : "") : null],
-      [t("alert.parents"), parents],
+      [t("alert.parents"), alert.parents],
       [t("alert.path"), alert.app_path, { mono: true }],
       [t("alert.country"), alert.country ? h("span", {}, alert.city ? `${alert.city}, ` : "", followable(alert.country, { field: "country", value: alert.country })) : alert.city],
       [t("alert.protocol"), followable(alert.protocol, { field: "protocol", value: alert.protocol })],

@@ -14,7 +14,7 @@ import { figure } from "./overview_panels.js";
 import { SessionList } from "./session_list.js";
 
 export class CapturesView {
-  timeless = true;
+  answersPast = true; // what is saved is of the time that is shown
   #stop = [];
   #uploading = null; // {name, part}
   #failed = null; // {name, text}

@@ -16,6 +16,7 @@ import { PROCESS_KEYS, processSection } from "./connection_process.js";
 const EXPLAIN_KEY = "netglass.explain";
 const FACTS_AFTER = 2; // groups: who and what come first
 const IN_TLS = ["tls_version", "alpn", "ja3", "ja4"]; // of the section about TLS, where there is one
+const IN_PROCESS = ["app_name", "pid"];
 const HIDDEN = ["key", "rate", "touched", "flow_id", "community_id"];
 
 export class ConnectionDetails {
@@ -103,8 +104,10 @@ export class ConnectionDetails {
     const row = this.#row;
     const listed = new Set([...GROUPS.flatMap(([, keys]) => keys), ...PROCESS_KEYS]);
     const rest = ["flow_id", "community_id", ...Object.keys(row).filter((key) => !listed.has(key) && !HIDDEN.includes(key))];
-    const groups = [...GROUPS, ["other", rest]].map(([group, keys]) => this.#group(group, keys.filter((key) => key in row && !(this.found?.tls?.length && IN_TLS.includes(key)))));
-    refill(this.facts, loginWarning(this.found), processSection(row), groups.slice(0, FACTS_AFTER), factSections(this.found), groups.slice(FACTS_AFTER));
+    const process = processSection(row);
+    const told = [...(this.found?.tls?.length ? IN_TLS : []), ...(process && row.app_name ? IN_PROCESS : [])];
+    const groups = [...GROUPS, ["other", rest]].map(([group, keys]) => this.#group(group, keys.filter((key) => key in row && !told.includes(key))));
+    refill(this.facts, loginWarning(this.found), process, groups.slice(0, FACTS_AFTER), factSections(this.found), groups.slice(FACTS_AFTER));
   }
 
   #group(group, keys) {

@@ -19,13 +19,13 @@ export function processSection(row) {
     row.app_name ? null : h("p.faint", {}, attribution?.reason ?? t("process.unknown")),
     definitions([
       [t("process.program"), row.app_name ? named(row.app_name, row.pid) : null, { help: "app_name" }],
-      [t("process.path"), row.app_path, { mono: true, help: "app_path" }],
+      [t("process.path"), followable(row.app_path, { field: "app_path", value: row.app_path }, { mono: true }), { mono: true, help: "app_path" }],
       [t("process.command"), row.command_line, { mono: true, help: "command_line" }],
       [t("process.user"), followable(row.user, { field: "user", value: row.user }), { help: "user" }],
       [t("process.parents"), row.parents, { help: "parents" }],
       [t("process.started"), row.process_start ? format.dateTime(row.process_start) : null, { help: "process_start" }],
       [t("process.container"), followable(row.container, { field: "container", value: row.container }), { help: "container" }],
-      [t("process.unit"), row.unit, { help: "unit" }],
+      [t("process.unit"), followable(row.unit, { field: "unit", value: row.unit }), { help: "unit" }],
       [t("process.cpu"), percent(row.cpu_percent), { help: "cpu_percent" }],
       [t("process.memory"), percent(row.memory_percent), { help: "memory_percent" }],
       [t("process.peer"), row.peer_app_name ? named(row.peer_app_name, row.peer_pid) : null, { help: "peer_app_name" }],
@@ -35,7 +35,7 @@ export function processSection(row) {
   return part;
 }
 
-const named = (name, pid) => h("span", {}, followable(name, { field: "app_name", value: name }), pid === null || pid === undefined ? null : h("span.faint", {}, ` ${t("process.pid", { pid: String(pid) })}`));
+const named = (name, pid) => h("span", {}, followable(name, { field: "app_name", value: name }), pid === null || pid === undefined ? null : " ", followable(t("process.pid", { pid: String(pid) }), { field: "pid", value: pid }));
 
 const percent = (value) => (value === null || value === undefined ? null : format.percent(value / 100));
 

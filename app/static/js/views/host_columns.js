@@ -9,10 +9,10 @@ export const traffic = (row) => row.bytes_sent + row.bytes_recv;
 
 export const COLUMNS = [
   { key: "address", label: t("host.address"), width: 190, grow: 1.2, above: (row) => (row.name === row.address ? null : row.name), cell: text("address"), term: termOf("ip", "address"), sort: "ip" },
-  { key: "kind", label: t("host.kind"), width: 98, cell: (row) => t(`hosts.kind.${row.kind}`), term: termOf("kind"), sort: "kind" },
+  { key: "kind", label: t("host.kind"), width: 112, cell: (row) => t(`hosts.kind.${row.kind}`), term: termOf("kind"), sort: "kind" },
   { key: "country", label: t("host.country"), width: 118, cell: text("country_name"), term: termOf("country"), sort: "country" },
   { key: "organization", label: t("host.organization"), width: 150, grow: 0.8, cell: text("organization"), term: termOf("organization"), sort: "organization", least: 1100 },
-  { key: "vendor", label: t("host.vendor"), width: 130, grow: 0.3, cell: text("vendor"), beneath: text("mac"), term: termOf("vendor"), sort: "vendor", least: 1300 },
+  { key: "vendor", label: t("host.vendor"), width: 120, grow: 0.3, cell: text("vendor"), beneath: text("mac"), term: termOf("vendor"), sort: "vendor", least: 1300 },
   { key: "bytes", label: t("host.bytes"), width: 88, align: "num", cell: (row) => format.bytes(traffic(row)), value: traffic, sort: "bytes" },
   { key: "bytes_sent", label: t("host.sent"), width: 88, align: "num", cell: (row) => format.bytes(row.bytes_sent), sort: "bytes_sent" },
   { key: "bytes_recv", label: t("host.received"), width: 92, align: "num", cell: (row) => format.bytes(row.bytes_recv), sort: "bytes_recv" },

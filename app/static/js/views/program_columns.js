@@ -8,11 +8,11 @@ const joined = (key) => (row) => row[key].join(", ");
 
 export const COLUMNS = [
   { key: "app_name", label: t("programs.program"), width: 190, grow: 1, cell: text("app_name"), beneath: text("app_path"), term: (row) => ({ field: "app_name", value: row.app_name }) },
-  { key: "users", label: t("programs.user"), width: 100, cell: joined("users") },
+  { key: "users", label: t("programs.user"), width: 90, cell: joined("users") },
   { key: "bytes", label: t("host.bytes"), width: 92, align: "num", cell: (row) => format.bytes(row.bytes), value: text("bytes") },
   { key: "bytes_sent", label: t("host.sent"), width: 88, align: "num", cell: (row) => format.bytes(row.bytes_sent), value: text("bytes_sent") },
   { key: "bytes_recv", label: t("host.received"), width: 92, align: "num", cell: (row) => format.bytes(row.bytes_recv), value: text("bytes_recv") },
-  { key: "flows", label: t("host.flows"), width: 108, align: "num", cell: (row) => format.count(row.flows), value: text("flows") },
+  { key: "flows", label: t("host.flows"), width: 102, align: "num", cell: (row) => format.count(row.flows), value: text("flows") },
   { key: "active", label: t("host.active"), width: 80, align: "num", cell: (row) => format.count(row.active), value: text("active"), least: 900 },
   { key: "remote_count", label: t("programs.remotes"), width: 88, align: "num", cell: (row) => format.count(row.remote_count), value: text("remote_count"), least: 900, sortable: true },
   { key: "processes", label: t("programs.processes"), width: 98, align: "num", cell: (row) => format.count(row.processes), value: text("processes"), least: 1100 },
