@@ -51,11 +51,10 @@ RETRANSMISSIONS: Final = 12
 OUT_OF_ORDER: Final = 14
 INTERFACE: Final = 16
 HISTORY: Final = 17  # 24 letters
-TIMED: Final = (
-    20  # per direction: end of the segment that is timed, or of what was sent before a retransmission | its time << 32
-)
-ROUND_TRIP: Final = 22  # per direction, of its segments: smoothed | smallest << 32, 0 = not measured
-TCP_COLUMNS: Final = 24
+ROUND_TRIP: Final = 20  # per direction, of its segments: smoothed | smallest << 32, 0 = not measured
+TIMED: Final = 22  # TIMED_SEGMENTS times per direction, a ring: end of a segment on its way | its time << 32
+TIMED_SEGMENTS: Final = 5
+TCP_COLUMNS: Final = 32
 
 # Bits of MARKS
 NEXT_KNOWN: Final = 1 << 32  # segments of this direction have been seen
@@ -63,8 +62,13 @@ ACK_KNOWN: Final = 1 << 33
 KEEP_ALIVE: Final = 1 << 34  # the last segment of this direction was a keep-alive
 PROBE: Final = 1 << 35  # … a zero-window probe
 RTT_OPEN: Final = 1 << 36  # this direction sent a SYN whose handshake is not complete
-IN_TIMING: Final = 1 << 37  # a segment of this direction is timed
-RECOVERING: Final = 1 << 38  # … was sent again, and not all that was sent before is acknowledged
+TIMED_COUNT_SHIFT: Final = 37  # segments of this direction in its ring of times, 3 bits
+TIMED_FIRST_SHIFT: Final = 40  # place of the oldest of them, 3 bits
+SENT_AGAIN: Final = (
+    1 << 43
+)  # the newest data of this direction, or some before it, was sent again: its acknowledgement is ambiguous
+REPEATED: Final = 1 << 44  # what had been acknowledged was sent again: the first place of the ring holds when
+TIMING: Final = 0xFF << TIMED_COUNT_SHIFT  # all of these
 ROUND_TRIP_UNIT_NS: Final = 100
 
 # rolled[slot, …]: what the roll-ups have already counted

@@ -10,7 +10,7 @@ from __future__ import annotations
 from numba import int32, int64, njit
 
 from app.flow import layout as at
-from app.flow.round_trip_kernels import growing_ack, time_segment
+from app.flow.round_trip_kernels import growing_ack, repeated_ack, sent_again, time_segment
 from app.wire import codes
 from app.wire.load_kernels import peek, poke
 
@@ -23,7 +23,7 @@ NEXT_KNOWN, ACK_KNOWN, KEEP_ALIVE, PROBE, RTT_OPEN = (
     at.PROBE,
     at.RTT_OPEN,
 )
-TIMED, IN_TIMING, RECOVERING = at.TIMED, at.IN_TIMING, at.RECOVERING
+TIMING, SENT_AGAIN, REPEATED = at.TIMING, at.SENT_AGAIN, at.REPEATED
 RETRANSMITTED, UNORDERED = codes.KIND_RETRANSMISSION, codes.KIND_OUT_OF_ORDER
 
 TCP_COLUMNS = at.TCP_COLUMNS
@@ -95,7 +95,7 @@ def tcp_segment(tcp, r, d, ts, seq, ack, window, flags, length):
     old = peek(tcp, base + MARKS)
     sequence = peek(tcp, base + SEQUENCE)
     expected, last_ack = sequence & 0xFFFFFFFF, sequence >> 32 & 0xFFFFFFFF
-    new = old & (RTT_OPEN | ACK_KNOWN | IN_TIMING | RECOVERING) | NEXT_KNOWN | window
+    new = old & (RTT_OPEN | ACK_KNOWN | TIMING) | NEXT_KNOWN | window
     after = (seq + consumed) & 0xFFFFFFFF
     if old & NEXT_KNOWN:
         if seq != expected or length <= 1:
@@ -121,14 +121,13 @@ def tcp_segment(tcp, r, d, ts, seq, ack, window, flags, length):
             if seq != expected and consumed > 0 and new & KEEP_ALIVE == 0:
                 kind = int64(judge(tcp[r], d, ts, seq, length, consumed))
                 if kind:
-                    new = new & ~IN_TIMING | RECOVERING
-                    poke(tcp, base + TIMED, expected)
+                    new = sent_again(tcp, base, other, new, ts, seq, after)
         elif ack == last_ack:
             new |= old & 0xFFFF0000
         if distance(after, expected) > 0 and new & PROBE == 0:
-            if new & (IN_TIMING | RECOVERING) == 0 and peek(tcp, other + SEQUENCE) >> 32 & 0xFFFFFFFF != expected:
-                time_segment(tcp, base, peek(tcp, base + NEXT_TIME), expected)
-                new |= IN_TIMING
+            if new & SENT_AGAIN == 0 and peek(tcp, other + SEQUENCE) >> 32 & 0xFFFFFFFF != expected:
+                new = time_segment(tcp, base, new, peek(tcp, base + NEXT_TIME), expected)
+            new &= ~(SENT_AGAIN | REPEATED)
             poke(tcp, base + NEXT_TIME, ts)
         else:
             after = expected
@@ -138,6 +137,8 @@ def tcp_segment(tcp, r, d, ts, seq, ack, window, flags, length):
     if flags & 16:
         if ack != last_ack and (distance(ack, last_ack) > 0 or old & ACK_KNOWN == 0):
             growing_ack(tcp, other, ts, ack)
+        elif ack == last_ack and peek(tcp, other + MARKS) & REPEATED:
+            repeated_ack(tcp, other, ts)
         new |= ACK_KNOWN
         last_ack = ack
     poke(tcp, base + MARKS, new)

@@ -41,6 +41,8 @@ GRE_PPP: Final = 0x880B
 CISCO_WCCP: Final = 0x883E
 FABRIC_PATH: Final = 0x8903
 NSH: Final = 0x894F
+MACSEC: Final = 0x88E5
+ARISTA: Final = 0xD28B
 
 DONE: Final = 0x10000
 ETHERNET: Final = 0x10001
@@ -65,6 +67,8 @@ PROTOCOL_AH: Final = 51
 PROTOCOL_ICMPV6: Final = 58
 PROTOCOL_OSPF: Final = 89
 PROTOCOL_PIM: Final = 103
+PROTOCOL_ETHER_IP: Final = 97
+PROTOCOL_ETHERNET: Final = 143  # RFC 8986
 PROTOCOL_SCTP: Final = 132
 PROTOCOL_MPLS: Final = 137
 PROTOCOL_NONE: Final = 255
@@ -76,6 +80,8 @@ PORT_VXLAN: Final = 4789
 PORT_VXLAN_GPE: Final = 4790
 PORT_L2TP: Final = 1701
 PORT_GENEVE: Final = 6081
+PORT_CAPWAP: Final = 5247
+PORT_MPLS: Final = 6635
 
 MAX_DEPTH: Final = 8  # tunnels around the innermost header; deeper ones are left undecoded and counted
 MAX_STEPS: Final = 40  # headers of one frame, of any kind

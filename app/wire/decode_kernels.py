@@ -16,6 +16,7 @@ from numba import from_dtype, njit, types, uint64
 
 from app.native.declare import kernel
 from app.wire import codes as c
+from app.wire.dns_kernels import dns_message
 from app.wire.link_kernels import first_header
 from app.wire.load_kernels import load16, load32, load64
 from app.wire.lower_kernels import arp_addresses, is_lower_header, lower_header
@@ -25,6 +26,7 @@ from app.wire.tunnel_kernels import (
     extension_headers,
     fragment_key,
     gre_header,
+    rare_tunnel,
     tunnel_id,
     udp_tunnel,
 )
@@ -140,11 +142,15 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                         nxt = np.int64(c.LLC)
 
             elif nxt == c.IPV4:
+                layers |= c.B_IP
                 if pos + 20 > end:
                     if reason == 0:
                         reason = c.R_IP
                     break
                 first = np.int64(buf[pos])
+                if first >> 4 == 6:  # the version says what it is
+                    nxt = np.int64(c.IPV6)
+                    continue
                 header = (first & 0xF) * 4
                 if first >> 4 != 4 or header < 20:
                     if reason == 0:
@@ -155,7 +161,6 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     if depth > c.MAX_DEPTH:
                         reason = c.R_DEEP
                         break
-                layers |= c.B_IP
                 total = load16(buf, pos + 2)
                 version = np.int64(4)
                 src_hi, dst_hi = uint64(0), uint64(0)
@@ -252,10 +257,23 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     payload_pos, payload_len = pos + 8, wire_end - pos - 8
                     if 8 <= size < payload_len + 8:
                         payload_len = size - 8
-                    if src_port == 53 or dst_port == 53:
+                    if (src_port == 53 or dst_port == 53) and payload_len > 0:
                         layers |= c.B_DNS
                         break
-                    if dst_port < c.PORT_L2TP and src_port != c.PORT_GTP_U and src_port != c.PORT_TEREDO:
+                    # One question, as all DNS messages have in practice: whatever the port, what follows tells.
+                    if (
+                        pos + 25 <= end
+                        and load16(buf, pos + 12) == 1
+                        and dns_message(buf, pos + 8, end, src_port, dst_port)
+                    ):
+                        layers |= c.B_DNS
+                        break
+                    if (
+                        dst_port < c.PORT_L2TP
+                        and src_port != c.PORT_GTP_U
+                        and src_port != c.PORT_TEREDO
+                        and src_port != c.PORT_CAPWAP
+                    ):
                         break
                     code, at, network, bits = udp_tunnel(buf, pos + 8, end, src_port, dst_port)
                     layers |= bits
@@ -313,11 +331,19 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                 elif protocol == 137:
                     tunnel = tunnel_id(src_hi, src_lo, dst_hi, dst_lo, protocol, 0)
                     nxt = np.int64(c.MPLS)
+                elif protocol == c.PROTOCOL_PIM or protocol == c.PROTOCOL_ETHER_IP or protocol == c.PROTOCOL_ETHERNET:
+                    layers |= layer_of(protocol)
+                    code, at = rare_tunnel(buf, pos, end, protocol)
+                    if code == c.DONE:
+                        break
+                    tunnel = tunnel_id(src_hi, src_lo, dst_hi, dst_lo, protocol, 0)
+                    nxt, pos = np.int64(code), np.int64(at)
                 else:
                     layers |= layer_of(protocol)
                     break
 
             elif nxt == c.IPV6:
+                layers |= c.B_IPV6
                 if pos + 40 > end:
                     if reason == 0:
                         reason = c.R_IP
@@ -330,7 +356,6 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     if depth > c.MAX_DEPTH:
                         reason = c.R_DEEP
                         break
-                layers |= c.B_IPV6
                 version = np.int64(6)
                 total = load16(buf, pos + 4)
                 src_hi, src_lo = load64(buf, pos + 8), load64(buf, pos + 16)

@@ -79,6 +79,8 @@ def wlan_data(buf, pos, end):
     if pos + 24 > end:
         return _DONE, end, _WLAN_BIT, 1
     control, flags = buf[pos], buf[pos + 1]
+    if control & 3 and flags & 3 == 0:  # version 0 is the only one: Cisco's access points swap the two bytes in CAPWAP
+        control, flags = flags, control
     if control & 0x0C != 0x08 or control & 0x40:  # not a data frame, or one without data
         return _DONE, end, _WLAN_BIT, 0
     if flags & 0x40:
@@ -199,6 +201,25 @@ def inner_link_type(buf, pos, end, link_type):
 
 
 @njit(nogil=True, error_model="numpy")
+def juniper(buf, pos, end, link_type):
+    """Juniper's header before Ethernet (178), PPP (179), frame relay (180), Cisco HDLC (181): magic, flags, extensions with their length."""
+    if pos + 6 > end or buf[pos] != 0x4D or buf[pos + 1] != 0x47 or buf[pos + 2] != 0x43 or buf[pos + 3] & 0x02:
+        return _DONE, end, 0
+    at = pos + 4
+    if buf[pos + 3] & 0x80:
+        at += 2 + load16(buf, at)
+    if at + 4 > end:
+        return _DONE, end, 0
+    if link_type == 178:
+        return _ETHERNET, at, 0
+    if link_type == 179:
+        return _PPP, at, 0
+    if link_type == 180:
+        return frame_relay(buf, at, end)
+    return load16(buf, at + 2), at + 4, 0
+
+
+@njit(nogil=True, error_model="numpy")
 def first_header(buf, pos, end, link_type):
     """(next code, position, layer bits) at the start of a frame of any link type; unknown link types give next = -1."""
     if link_type == 192 or link_type == 258 or link_type == 149:
@@ -287,6 +308,8 @@ def first_header(buf, pos, end, link_type):
         return load16(buf, pos + 40), pos + 44, 0
     if link_type == 239:
         return nflog(buf, pos, end)
+    if 178 <= link_type <= 181:
+        return juniper(buf, pos, end, link_type)
     if link_type == 219:
         return _MPLS, pos, 0
     return -1, pos, 0

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from app.wire.codes import (
+    ARISTA,
     B_LLC,
     B_MPLS,
     B_PPP,
@@ -21,6 +22,7 @@ from app.wire.codes import (
     IPV4,
     IPV6,
     LLC,
+    MACSEC,
     MPLS,
     MPLS_MULTICAST,
     NSH,
@@ -28,6 +30,7 @@ from app.wire.codes import (
     PPP,
     PPPOE,
     R_BAD_IP,
+    R_ENCRYPTED,
     R_IP,
     R_LINK,
     RAW_IP,
@@ -134,6 +137,32 @@ def nsh_header(buf, pos, end):
     return DONE, end
 
 
+@njit(**_OPTIONS)
+def macsec_header(buf, pos, end):
+    """MACsec security tag (IEEE 802.1AE § 9.3): what is only signed can be read. (next code, position, layer bits, reason or 0)."""
+    if pos + 6 > end:
+        return DONE, end, 0, R_LINK
+    control = buf[pos]
+    if control & 0x8C:  # another version, encrypted, or changed
+        return DONE, end, 0, R_ENCRYPTED
+    size = 14 if control & 0x20 else 6  # with the secure channel's identifier
+    if pos + size + 2 > end:
+        return DONE, end, 0, R_LINK
+    return load16(buf, pos + size), pos + size + 2, 0, 0
+
+
+@njit(**_OPTIONS)
+def arista_header(buf, pos, end):
+    """Time stamp that Arista's switches put behind the addresses: subtype 1, version 0x10 (64 bits) or 0x20 (48 bits): (next code, position)."""
+    if pos + 4 > end or load16(buf, pos) != 1:
+        return DONE, end
+    version = load16(buf, pos + 2) & 0xF0
+    size = 12 if version == 0x10 else 10 if version == 0x20 else 0
+    if size == 0 or pos + size + 2 > end:
+        return DONE, end
+    return load16(buf, pos + size), pos + size + 2
+
+
 @njit(forceinline=True, **_OPTIONS)
 def is_lower_header(nxt):
     """Is this a header between the link layer and IP that `lower_header` reads?"""
@@ -150,6 +179,8 @@ def is_lower_header(nxt):
         or nxt == BRIDGED
         or nxt == FABRIC_PATH
         or nxt == NSH
+        or nxt == MACSEC
+        or nxt == ARISTA
         or nxt == RAW_IP
     )
 
@@ -194,6 +225,11 @@ def lower_header(buf, nxt, pos, end):
         return ETHERNET, pos + 2, 0, 0
     if nxt == NSH:
         code, at = nsh_header(buf, pos, end)
+        return code, at, 0, 0
+    if nxt == MACSEC:
+        return macsec_header(buf, pos, end)
+    if nxt == ARISTA:
+        code, at = arista_header(buf, pos, end)
         return code, at, 0, 0
     return ETHERNET, pos, 0, 0  # BRIDGED
 

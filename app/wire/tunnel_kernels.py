@@ -25,15 +25,21 @@ from app.wire.codes import (
     GRE_PPP,
     IPV4,
     IPV6,
+    MPLS,
     NSH,
+    PORT_CAPWAP,
     PORT_GENEVE,
     PORT_GTP_U,
     PORT_L2TP,
+    PORT_MPLS,
     PORT_TEREDO,
     PORT_VXLAN,
     PORT_VXLAN_GPE,
     PPP,
+    PROTOCOL_ETHER_IP,
+    PROTOCOL_PIM,
     RAW_IP,
+    WLAN,
 )
 from app.wire.load_kernels import load16, load32, multiply_high
 
@@ -231,6 +237,31 @@ def l2tp_header(buf, pos, end):
 
 
 @njit(**_OPTIONS)
+def capwap_header(buf, pos, end):
+    """CAPWAP data (RFC 5415 § 4.3), not in DTLS, whole: (next code, position or -1)."""
+    if pos + 8 > end or buf[pos] != 0:
+        return DONE, -1
+    size = (buf[pos + 1] >> 3) * 4
+    if buf[pos + 3] & 0x88 or size < 8 or pos + size >= end:  # a fragment, or a keep-alive
+        return DONE, -1
+    if buf[pos + 2] & 1 == 0:
+        return ETHERNET, pos + size
+    return (WLAN, pos + size) if buf[pos + 2] >> 1 & 0x1F == 1 else (DONE, -1)
+
+
+@njit(**_OPTIONS)
+def rare_tunnel(buf, pos, end, protocol):
+    """PIM register (RFC 7761 § 4.9.3), EtherIP (RFC 3378), Ethernet in IPv6 (RFC 8986 § 4.9): (next code, position), DONE for nothing inside."""
+    if protocol == PROTOCOL_PIM:
+        if pos + 9 > end or buf[pos] != 0x21 or buf[pos + 4] & 0x40:  # 0x40: a null register, without a packet
+            return DONE, end
+        return RAW_IP, pos + 8
+    if protocol == PROTOCOL_ETHER_IP:
+        return (ETHERNET, pos + 2) if pos + 16 <= end and load16(buf, pos) == 0x3000 else (DONE, end)
+    return ETHERNET, pos
+
+
+@njit(**_OPTIONS)
 def udp_tunnel(buf, pos, end, src_port, dst_port):
     """What a UDP payload at `pos` carries, told by its ports: (next code, position or -1, network, layer bits)."""
     if dst_port == PORT_VXLAN:
@@ -242,6 +273,11 @@ def udp_tunnel(buf, pos, end, src_port, dst_port):
             return code, at, network, 0
     elif dst_port == PORT_L2TP:
         return PPP, l2tp_header(buf, pos, end), 0, 0
+    elif dst_port == PORT_CAPWAP or src_port == PORT_CAPWAP:
+        code, at = capwap_header(buf, pos, end)
+        return code, at, 0, 0
+    elif dst_port == PORT_MPLS:  # RFC 7510
+        return MPLS, pos if pos + 4 <= end else -1, 0, 0
     elif dst_port == PORT_GENEVE:
         code, at, network = geneve_header(buf, pos, end)
         if code != DONE:

@@ -62,10 +62,36 @@ def test_what_waits_behind_a_gap_does_not_count_and_later_data_does():
     assert row["src_rtt_ms"] == row["src_rtt_min_ms"] == pytest.approx(10, abs=0.001)
 
 
-def test_one_segment_is_timed_while_others_are_on_their_way():
+@pytest.mark.parametrize("acknowledged", [1, 2, 5, 20])
+def test_segments_are_timed_while_others_are_on_their_way(acknowledged):
     stream = [data(100 + 10 * k, 1 + 0.001 * k) for k in range(20)]
-    row = only(*HANDSHAKE, *stream, answer(110, 1.030))
+    row = only(*HANDSHAKE, *stream, answer(100 + 10 * acknowledged, 1.029 + 0.001 * acknowledged))
     assert row["src_rtt_ms"] == pytest.approx(10 * 7 / 8 + 30 / 8, abs=0.001)
+
+
+def test_a_full_ring_times_again_when_there_is_room():
+    stream = [data(100 + 10 * k, 1 + 0.001 * k) for k in range(20)]
+    row = only(
+        *HANDSHAKE, *stream, answer(200, 1.1), data(300, 1.2), data(310, 1.201), answer(310, 1.204), answer(320, 1.205)
+    )
+    # the tenth of twenty was not timed; the one before the last of them was
+    assert row["src_rtt_min_ms"] == pytest.approx(4, abs=0.001)
+    assert row["src_rtt_ms"] == pytest.approx((10 * 7 / 8 + 4 / 8) * 7 / 8 + 4 / 8, abs=0.001)
+
+
+def test_what_was_sent_before_a_lost_segment_counts():
+    row = only(*HANDSHAKE, data(100, 1.0), data(110, 1.001), data(110, 1.5), answer(110, 1.6), answer(120, 1.7))
+    assert row["src_rtt_ms"] == pytest.approx(10 * 7 / 8 + 600 / 8, abs=0.001)
+
+
+def test_the_same_acknowledgement_answers_what_was_sent_again_without_need():
+    row = only(*HANDSHAKE, data(100, 1.0), answer(110, 1.010), data(100, 2.0), answer(110, 2.002), answer(110, 2.003))
+    assert row["src_rtt_min_ms"] == pytest.approx(2, abs=0.001)
+
+
+def test_a_frame_captured_twice_spoils_nothing():
+    row = only(*HANDSHAKE, data(100, 1.0), data(100, 1.0001), answer(110, 1.018))
+    assert row["src_rtt_ms"] == pytest.approx(10 * 7 / 8 + 18 / 8, abs=0.001)
 
 
 def test_a_late_acknowledgement_of_several_counts_from_the_last():
@@ -111,9 +137,9 @@ def samples(name: str) -> dict[int, float]:
 
 @pytest.mark.parametrize(("name", "expected"), sorted(json.loads(GOLDEN.read_text()).items()))
 def test_each_sample_is_one_of_tshark(name, expected):
-    """tshark's `tcp.analysis.ack_rtt` by frame. It times every segment, we time two of a direction at a time: none of ours is another, few are missing."""
+    """tshark's `tcp.analysis.ack_rtt` by frame. It times every segment, we time six of a direction at a time, none that was sent again: none of ours is another, few are missing."""
     ours = samples(name)
     theirs = {int(frame): value for frame, value in expected.items()}
     for frame, value in ours.items():
         assert value == pytest.approx(theirs[frame], abs=0.0005), frame
-    assert len(ours) >= 0.8 * len(theirs)
+    assert len(ours) >= 0.93 * len(theirs)
