@@ -343,7 +343,8 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     break
 
             elif nxt == c.IPV6:
-                layers |= c.B_IPV6
+                if pos < end and buf[pos] >> 4 == 6:
+                    layers |= c.B_IPV6
                 if pos + 40 > end:
                     if reason == 0:
                         reason = c.R_IP
