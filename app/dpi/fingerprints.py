@@ -27,32 +27,32 @@ _VERSIONS: Final = {
     0xFEFC: "d3",
 }
 _NONE: Final = "000000000000"  # the hash of an empty list
+_Numbers = tuple[int, ...]
 _HIDDEN: Final = (EXT_SERVER_NAME, EXT_ALPN)  # not in the hash: they depend on the site
 
 
 def ja3_text(hello: ClientHello) -> str:
     """The string that JA3 hashes: decimal numbers, lists joined by dashes."""
     parts = (hello.ciphers, hello.extensions, hello.groups, hello.point_formats)
-    return f"{hello.version}," + ",".join(_dashed(tuple(numbers)) for numbers in parts)
+    return f"{hello.version}," + ",".join("-".join(map(str, numbers)) for numbers in parts)
 
 
 def ja3(hello: ClientHello) -> str:
     """MD5 in hex; empty for a hello in the form of SSL 2.0, for which JA3 is not defined."""
     if hello.ssl2:
         return ""
-    return _md5(ja3_text(hello))
+    ciphers, extensions = tuple(hello.ciphers), tuple(hello.extensions)
+    return _ja3(hello.version, ciphers, extensions, tuple(hello.groups), tuple(hello.point_formats))
 
 
 def ja4_text(hello: ClientHello, transport: str) -> str:
     """JA4 with the sorted lists in place of their hashes (FoxIO's `JA4_r`)."""
-    ciphers, extensions = _lists(hello)
-    return f"{_counts(hello, transport)}_{ciphers}_{extensions}"
+    return "_".join((_counts(hello, transport), *_joined(*_lists(hello))))
 
 
 def ja4(hello: ClientHello, transport: str) -> str:
     """The fingerprint, e.g. `t13d1516h2_8daaf6152771_b186095e22b6`. `transport`: tls, dtls, quic."""
-    ciphers, extensions = _lists(hello)
-    return f"{_counts(hello, transport)}_{_hash(ciphers)}_{_hash(extensions)}"
+    return f"{_counts(hello, transport)}_{_hashes(*_lists(hello))}"
 
 
 def _counts(hello: ClientHello, transport: str) -> str:
@@ -79,13 +79,11 @@ def _alpn(hello: ClientHello) -> str:
     return digits[0] + digits[-1]
 
 
-def _lists(hello: ClientHello) -> tuple[str, str]:
-    return _joined(tuple(hello.ciphers), tuple(hello.extensions), tuple(hello.signature_algorithms))
+def _lists(hello: ClientHello) -> tuple[_Numbers, _Numbers, _Numbers]:
+    return tuple(hello.ciphers), tuple(hello.extensions), tuple(hello.signature_algorithms)
 
 
-# One program says the same in all its hellos, but for the order of its extensions: few texts and hashes are asked for again and again.
-@lru_cache(1024)
-def _joined(ciphers: tuple[int, ...], extensions: tuple[int, ...], algorithms: tuple[int, ...]) -> tuple[str, str]:
+def _joined(ciphers: _Numbers, extensions: _Numbers, algorithms: _Numbers) -> tuple[str, str]:
     first = ",".join(sorted(f"{n:04x}" for n in ciphers))
     second = ",".join(sorted(f"{n:04x}" for n in extensions if n not in _HIDDEN))
     if algorithms:
@@ -93,16 +91,18 @@ def _joined(ciphers: tuple[int, ...], extensions: tuple[int, ...], algorithms: t
     return first, second
 
 
+# One program says the same in all its hellos, but for the order of its extensions: few fingerprints are asked for again and again.
 @lru_cache(1024)
-def _dashed(numbers: tuple[int, ...]) -> str:
-    return "-".join(map(str, numbers))
-
-
-@lru_cache(1024)
-def _md5(text: str) -> str:
+def _ja3(version: int, ciphers: _Numbers, extensions: _Numbers, groups: _Numbers, formats: _Numbers) -> str:
+    text = ja3_text(ClientHello(version, ciphers, extensions, groups, formats))
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 @lru_cache(1024)
+def _hashes(ciphers: _Numbers, extensions: _Numbers, algorithms: _Numbers) -> str:
+    first, second = _joined(ciphers, extensions, algorithms)
+    return f"{_hash(first)}_{_hash(second)}"
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12] if text else _NONE

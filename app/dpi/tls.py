@@ -38,6 +38,13 @@ class _Stream:
         self.idle = 0
         self.total = 0
 
+    def hold_records(self, records: bytes | bytearray, at: int) -> None:
+        """Keep what begins at `at`, of the records held or of new ones."""
+        if records is not self.records:
+            self.records += records[at:]
+        elif at:
+            del self.records[:at]
+
     def end(self) -> None:
         self.ended = True
         self.records.clear()
@@ -62,8 +69,11 @@ class TlsInspector:
         if stream.ended:
             stream.idle += len(data)
         else:
-            stream.records += data
-            self._read_records(stream, direction, ts)
+            if stream.records:
+                stream.records += data
+                self._read_records(stream, stream.records, direction, ts)
+            else:
+                self._read_records(stream, data, direction, ts)
             if len(stream.records) + len(stream.messages) > _MAX_HELD or stream.total > _MAX_READ:
                 stream.end()
         return self._verdict()
@@ -88,13 +98,14 @@ class TlsInspector:
             return DONE
         return MORE
 
-    def _read_records(self, stream: _Stream, direction: int, ts: int) -> None:
-        records, at = stream.records, 0
+    def _read_records(self, stream: _Stream, records: bytes | bytearray, direction: int, ts: int) -> None:
+        """`records`: all that is held of the stream, or all that came where nothing is held; what cannot be read yet is held."""
+        at = 0
         if not stream.started:
-            if len(records) < 5:
-                return
-            if records[0] & 0x80:
-                self._ssl2(stream, direction, ts)
+            if len(records) < 5 or records[0] & 0x80:
+                stream.hold_records(records, 0)
+                if len(records) >= 5:
+                    self._ssl2(stream, direction, ts)
                 return
             stream.started = True
         while not stream.ended and len(records) - at >= 5:
@@ -108,18 +119,22 @@ class TlsInspector:
             if end > len(records):
                 break
             if kind == _HANDSHAKE and not stream.sealed:
-                stream.messages += records[at + 5 : end]
-                self._read_messages(stream, direction, ts)
+                if stream.messages:
+                    stream.messages += records[at + 5 : end]
+                    self._read_messages(stream, stream.messages, direction, ts)
+                else:
+                    self._read_messages(stream, records[at + 5 : end], direction, ts)
             elif kind == _CHANGE_CIPHER_SPEC and not stream.sealed:
                 self._change_cipher(stream, direction)
             elif kind == _HEARTBEAT:
                 self._heartbeat(stream, direction, bytes(records[at + 5 : at + 8]), length, ts)
             at = end
-        if at:
-            del records[:at]
+        if not stream.ended:
+            stream.hold_records(records, at)
 
-    def _read_messages(self, stream: _Stream, direction: int, ts: int) -> None:
-        messages, at = stream.messages, 0
+    def _read_messages(self, stream: _Stream, messages: bytes | bytearray, direction: int, ts: int) -> None:
+        """`messages`: as `records` in `_read_records`."""
+        at = 0
         while len(messages) - at >= 4:
             kind, length = messages[at], int.from_bytes(messages[at + 1 : at + 4], "big")
             if kind not in TYPES or length > _MAX_HELD:
@@ -130,8 +145,10 @@ class TlsInspector:
                 break
             self._handshake.message(direction, kind, bytes(messages[at + 4 : end]), ts)
             at = end
-        if at:
-            del messages[:at]
+        if messages is not stream.messages:
+            stream.messages += messages[at:]
+        elif at:
+            del stream.messages[:at]
 
     def _application_data(self, stream: _Stream, direction: int, length: int) -> None:
         """Behind it nothing is in the clear, but for early data, which a second ClientHello may follow (RFC 8446 § 4.2.10)."""
@@ -196,7 +213,7 @@ class TlsInspector:
         if not stream.ended:
             stream.started = True
             del records[: 2 + length]
-            self._read_records(stream, direction, ts)
+            self._read_records(stream, stream.records, direction, ts)
 
     def _ssl2_answer(self, body: bytes, ts: int) -> TlsServerHello:
         """The server names all ciphers that it shares; only where there is one, it is known which the client takes."""

@@ -6,6 +6,7 @@ once, since everything behind it is encrypted. A HelloRetryRequest is told only 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from app.dpi.certificates import parse_chain
@@ -98,14 +99,15 @@ class Handshake:
         self._hellos += 1
         name = printable(hello.server_name) if hello.server_name is not None else None
         if name and self._flow.identity is None:
-            self._flow.identity = (self._transport, name.lower(), printable(hello.alpn[0]) if hello.alpn else None)
+            protocols = _texts(tuple(hello.alpn))
+            self._flow.identity = (self._transport, name.lower(), protocols[0] if protocols else None)
         self._flow.sink(
             TlsClientHello(
                 flow_id=self._flow.flow_id,
                 ts=ts,
                 transport=self._transport,
                 server_name=name,
-                alpn=[printable(name) for name in hello.alpn],
+                alpn=list(_texts(tuple(hello.alpn))),
                 version=version_name(hello.highest_version),
                 ja3=ja3(hello),
                 ja4=ja4(hello, self._transport),
@@ -144,3 +146,9 @@ class Handshake:
         if self._held is None and not self.finished:
             self._held, self._retry = self._retry, None
         self.answered()
+
+
+@lru_cache(256)
+def _texts(names: tuple[bytes, ...]) -> tuple[str, ...]:
+    """Names of protocols; few lists of them are offered again and again."""
+    return tuple(printable(name) for name in names)

@@ -8,7 +8,8 @@ is bounded, so that a hostile message costs no more than a few milliseconds.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -44,6 +45,7 @@ EXT_ALPN: Final = 16
 EXT_SUPPORTED_VERSIONS: Final = 43
 EXT_ECH: Final = 0xFE0D
 
+_EXTENSION: Final = struct.Struct(">HH")  # type, length
 _MAX_CIPHERS: Final = 4096
 _MAX_EXTENSIONS: Final = 512
 _MAX_VALUES: Final = 512  # of one extension's list
@@ -55,13 +57,13 @@ class ClientHello:
     """A ClientHello without its GREASE values; numbers as on the wire, in the order sent."""
 
     version: int  # the legacy field
-    ciphers: list[int] = field(default_factory=list)
-    extensions: list[int] = field(default_factory=list)
-    groups: list[int] = field(default_factory=list)
-    point_formats: list[int] = field(default_factory=list)
-    signature_algorithms: list[int] = field(default_factory=list)
-    versions: list[int] = field(default_factory=list)  # of supported_versions
-    alpn: list[bytes] = field(default_factory=list)
+    ciphers: Sequence[int] = ()
+    extensions: Sequence[int] = ()
+    groups: Sequence[int] = ()
+    point_formats: Sequence[int] = ()
+    signature_algorithms: Sequence[int] = ()
+    versions: Sequence[int] = ()  # of supported_versions
+    alpn: Sequence[bytes] = ()
     server_name: bytes | None = None
     ech: bool = False
     ssl2: bool = False  # sent in the form of SSL 2.0, which has no extensions and other cipher numbers
@@ -69,7 +71,7 @@ class ClientHello:
     @property
     def highest_version(self) -> int:
         """The newest version offered: supported_versions wins over the legacy field (RFC 8446 § 4.2.1)."""
-        return max(self.versions, key=lambda v: (_RANK.get(v, -1), v)) if self.versions else self.version
+        return _newest(tuple(self.versions)) if self.versions else self.version
 
 
 @dataclass(slots=True)
@@ -80,6 +82,11 @@ class ServerHello:
     cipher: int
     alpn: bytes | None = None
     retry: bool = False
+
+
+@lru_cache(512)
+def _newest(versions: tuple[int, ...]) -> int:
+    return max(versions, key=lambda v: (_RANK.get(v, -1), v))
 
 
 def version_name(version: int) -> str:
@@ -112,9 +119,12 @@ def parse_client_hello(body: bytes, *, datagram: bool = False) -> ClientHello | 
             return None
     except IndexError:
         return None
-    for kind, start, end in _extensions(body, at):
-        hello.extensions.append(kind)
-        _client_extension(hello, kind, body, start, end)
+    found = _extensions(body, at)
+    hello.extensions = tuple([kind for kind, _, _ in found])
+    for kind, start, end in found:
+        read = _READERS.get(kind)
+        if read is not None:
+            read(hello, body, start, end)
     return hello
 
 
@@ -157,39 +167,68 @@ def _extensions(body: bytes, at: int) -> list[tuple[int, int, int]]:
     limit = min(len(body), at + 2 + (body[at] << 8 | body[at + 1]))
     at += 2
     while at + 4 <= limit and len(found) < _MAX_EXTENSIONS:
-        kind, length = body[at] << 8 | body[at + 1], body[at + 2] << 8 | body[at + 3]
-        at += 4
-        if at + length > limit:
+        kind, length = _EXTENSION.unpack_from(body, at)
+        end = at + 4 + length
+        if end > limit:
             break
         if kind not in GREASE:
-            found.append((kind, at, at + length))
-        at += length
+            found.append((kind, at + 4, end))
+        at = end
     return found
 
 
-def _client_extension(hello: ClientHello, kind: int, body: bytes, start: int, end: int) -> None:
-    size = end - start
-    if kind == EXT_SERVER_NAME:
-        hello.server_name = _host_name(body, start, end)
-    elif kind == EXT_ALPN:
-        hello.alpn = _protocols(body, start, end)
-    elif kind == EXT_GROUPS and size >= 2:
-        hello.groups = _numbers(body, start + 2, min(size - 2, body[start] << 8 | body[start + 1]), _MAX_VALUES)
-    elif kind == EXT_SIGNATURE_ALGORITHMS and size >= 2:
-        length = min(size - 2, body[start] << 8 | body[start + 1])
-        hello.signature_algorithms = _numbers(body, start + 2, length, _MAX_VALUES)
-    elif kind == EXT_SUPPORTED_VERSIONS and size >= 1:
-        hello.versions = _numbers(body, start + 1, min(size - 1, body[start]), _MAX_VALUES)
-    elif kind == EXT_POINT_FORMATS and size >= 1:
-        hello.point_formats = list(body[start + 1 : start + 1 + min(size - 1, body[start])])
-    elif kind == EXT_ECH:
-        hello.ech = True  # real or GREASE: they look alike on purpose (RFC 9849 § 6.2)
+def _read_server_name(hello: ClientHello, body: bytes, start: int, end: int) -> None:
+    hello.server_name = _host_name(body, start, end)
 
 
-def _numbers(body: bytes, start: int, length: int, most: int) -> list[int]:
+def _read_alpn(hello: ClientHello, body: bytes, start: int, end: int) -> None:
+    hello.alpn = _protocols(body, start, end)
+
+
+def _read_groups(hello: ClientHello, body: bytes, start: int, end: int) -> None:
+    if end - start >= 2:
+        hello.groups = _long_list(body, start, end)
+
+
+def _read_signature_algorithms(hello: ClientHello, body: bytes, start: int, end: int) -> None:
+    if end - start >= 2:
+        hello.signature_algorithms = _long_list(body, start, end)
+
+
+def _read_versions(hello: ClientHello, body: bytes, start: int, end: int) -> None:
+    if end > start:
+        hello.versions = _numbers(body, start + 1, min(end - start - 1, body[start]), _MAX_VALUES)
+
+
+def _read_point_formats(hello: ClientHello, body: bytes, start: int, end: int) -> None:
+    if end > start:
+        hello.point_formats = tuple(body[start + 1 : start + 1 + min(end - start - 1, body[start])])
+
+
+def _read_ech(hello: ClientHello, body: bytes, start: int, end: int) -> None:
+    hello.ech = True  # real or GREASE: they look alike on purpose (RFC 9849 § 6.2)
+
+
+_READERS: Final[dict[int, Callable[[ClientHello, bytes, int, int], None]]] = {
+    EXT_SERVER_NAME: _read_server_name,
+    EXT_GROUPS: _read_groups,
+    EXT_POINT_FORMATS: _read_point_formats,
+    EXT_SIGNATURE_ALGORITHMS: _read_signature_algorithms,
+    EXT_ALPN: _read_alpn,
+    EXT_SUPPORTED_VERSIONS: _read_versions,
+    EXT_ECH: _read_ech,
+}
+
+
+def _long_list(body: bytes, start: int, end: int) -> tuple[int, ...]:
+    """Two-byte numbers behind their length in two bytes."""
+    return _numbers(body, start + 2, min(end - start - 2, body[start] << 8 | body[start + 1]), _MAX_VALUES)
+
+
+def _numbers(body: bytes, start: int, length: int, most: int) -> tuple[int, ...]:
     """Two-byte numbers without GREASE."""
     count = min(length // 2, most)
-    return list(_unpacked(body[start : start + 2 * count]))
+    return _unpacked(body[start : start + 2 * count])
 
 
 @lru_cache(512)
