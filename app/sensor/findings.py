@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -78,28 +79,42 @@ class Findings:
 
     def take(self, fact: Fact) -> None:
         """Sort one fact in."""
-        if isinstance(fact, DnsTransaction):
-            self._keep(self.dns, fact)
-        elif isinstance(fact, TlsClientHello):
-            self._keep(self.client_hellos, fact)
-            self._hello(fact)
-        elif isinstance(fact, TlsServerHello):
-            self._keep(self.server_hellos, fact)
-            flow = self._flow(fact.flow_id)
-            flow.tls_version = fact.version
-        elif isinstance(fact, HttpTransaction):
-            self._keep(self.http, fact)
-            flow = self._flow(fact.flow_id)
-            flow.protocol = flow.protocol or "http"
-            if fact.host and flow.server_name is None and is_name(fact.host):
-                flow.server_name, flow.server_name_source = fact.host, "http"
-        elif isinstance(fact, Recognized):
-            flow = self._flow(fact.flow_id)
-            flow.protocol = fact.protocol
-        elif isinstance(fact, CleartextLogin):
-            self._keep(self.logins, fact)
-        elif isinstance(fact, HostName):
-            self._keep(self.hosts, fact)
+        sort = _SORTED.get(type(fact))
+        if sort is not None:
+            sort(self, fact)
+
+    def _take_dns(self, fact: DnsTransaction) -> None:
+        self._keep(self.dns, fact)
+
+    def _take_client_hello(self, fact: TlsClientHello) -> None:
+        self._keep(self.client_hellos, fact)
+        flow = self._flow(fact.flow_id)
+        flow.ja3, flow.ja4 = fact.ja3 or None, fact.ja4 or None
+        flow.tls_version = flow.tls_version or fact.version
+        flow.alpn = ",".join(fact.alpn) or None
+        flow.protocol = fact.transport
+        if fact.server_name and is_name(fact.server_name):
+            flow.server_name, flow.server_name_source = fact.server_name, fact.transport
+
+    def _take_server_hello(self, fact: TlsServerHello) -> None:
+        self._keep(self.server_hellos, fact)
+        self._flow(fact.flow_id).tls_version = fact.version
+
+    def _take_http(self, fact: HttpTransaction) -> None:
+        self._keep(self.http, fact)
+        flow = self._flow(fact.flow_id)
+        flow.protocol = flow.protocol or "http"
+        if fact.host and flow.server_name is None and is_name(fact.host):
+            flow.server_name, flow.server_name_source = fact.host, "http"
+
+    def _take_recognized(self, fact: Recognized) -> None:
+        self._flow(fact.flow_id).protocol = fact.protocol
+
+    def _take_login(self, fact: CleartextLogin) -> None:
+        self._keep(self.logins, fact)
+
+    def _take_host(self, fact: HostName) -> None:
+        self._keep(self.hosts, fact)
 
     def application(self, flow_id: int, application: Application) -> None:
         """The classifier's word on a flow."""
@@ -137,15 +152,6 @@ class Findings:
         self.changed.difference_update(chosen)
         return [(flow_id, self.flows[flow_id]) for flow_id in chosen if flow_id in self.flows]
 
-    def _hello(self, fact: TlsClientHello) -> None:
-        flow = self._flow(fact.flow_id)
-        flow.ja3, flow.ja4 = fact.ja3 or None, fact.ja4 or None
-        flow.tls_version = flow.tls_version or fact.version
-        flow.alpn = ",".join(fact.alpn) or None
-        flow.protocol = fact.transport
-        if fact.server_name and is_name(fact.server_name):
-            flow.server_name, flow.server_name_source = fact.server_name, fact.transport
-
     def _flow(self, flow_id: int) -> FlowFindings:
         self.changed.add(flow_id)
         flow = self.flows.get(flow_id)
@@ -159,3 +165,14 @@ class Findings:
         if self._limit is not None and len(kept) >= self._limit:
             self.forgotten += 1
         kept.append(fact)
+
+
+_SORTED: Final[dict[type, Callable[[Findings, Any], None]]] = {
+    DnsTransaction: Findings._take_dns,
+    TlsClientHello: Findings._take_client_hello,
+    TlsServerHello: Findings._take_server_hello,
+    HttpTransaction: Findings._take_http,
+    Recognized: Findings._take_recognized,
+    CleartextLogin: Findings._take_login,
+    HostName: Findings._take_host,
+}

@@ -26,6 +26,7 @@ from app.native.loader import kernel
 from app.sensor import select_layout as layout
 from app.sensor.fragments import FragmentJoiner
 from app.sensor.inspected_flow import ENDED, UNKNOWN, Beginning, InspectedFlow, Pieces
+from app.sensor.recognition import Recognition
 from app.wire.addresses import format_address
 
 MAX_FLOWS: Final = 65_536  # flows that are being looked at, about 2 kB each; the one begun first is let go for another
@@ -58,14 +59,12 @@ class Inspection:
     ) -> None:
         self._sink = sink
         self._most_flows = most_flows
-        self._recognizers = {TCP: tuple(tcp), 17: tuple(udp)}
-        self._fitting: dict[tuple[int, int], tuple[Recognizer, ...]] = {}  # by protocol and bits
+        self._recognition = Recognition(tcp, udp)
         self._wanted = np.zeros(capacity, np.uint8)
         self._state = self._wanted.data
         self._chosen = np.zeros((0, layout.CHOSEN_COLUMNS), np.int64)
-        self._skip_to = np.full(
-            (capacity, 2), -1, np.int64
-        )  # per direction: the sequence number before which nobody reads
+        self._skip_to = np.full((capacity, 2), -1, np.int64)  # per direction: what is before nobody reads
+        self._limits = self._skip_to.data
         self._skipped = np.zeros(1, np.int64)
         data, packets, n, rows, chosen = (EACH_CALL,) * 5
         known = signatures.table(tcp, udp)
@@ -83,9 +82,8 @@ class Inspection:
         self.flows_let_go = 0  # while they could have said more, for others
         self.current: FlowContext | None = None  # the flow whose bytes are being read: facts that are told are of it
         self.messages = True  # somebody hears of `HttpMessage`
-        self.identified: list[
-            tuple[int, FlowContext]
-        ] = []  # row and flow, of flows whose first message named something in the last block
+        # Row and flow, of flows whose first message named something in the last block
+        self.identified: list[tuple[int, FlowContext]] = []
         self.failures = 0  # inspectors that raised: a defect, but never the end of the capture
         self.next_tick()
 
@@ -133,9 +131,8 @@ class Inspection:
                     continue
                 fits = layout.EVERY
             if flow is None:
-                if (
-                    fits and not state[slot]
-                ):  # an earlier flow of the same row was finished after the kernel had seen this one
+                # An earlier flow of the same row may have been finished after the kernel had seen this one.
+                if fits and not state[slot]:
                     state[slot] = layout.ALL if protocol == TCP else layout.ASKED + layout.DATAGRAMS
                 elif not fits and (protocol == TCP or not state[slot]):  # let go, or over, within this block
                     passed += last - first
@@ -160,7 +157,20 @@ class Inspection:
                 flow.expected = [expected_a, expected_b]
             self.current = flow.context
             try:
-                if protocol == TCP:
+                if (
+                    flow.expected[direction] == seq
+                    and flow.inspector is not None
+                    and flow.streams is None
+                    and len(payload) == length > 1
+                    and not flags & (SYN | FIN)
+                    and protocol == TCP
+                ):  # as `_segment` does
+                    flow.expected[direction] = (seq + length) & _MASK
+                    if not flow.inspector.data(direction, payload, ts):
+                        self._give(flow, self._handed_on(flow, ts))
+                    if flow.skipping is not None:
+                        self._skip(flow, None, direction)
+                elif protocol == TCP:
                     self._segment(flow, direction, seq, ack, flags, payload, length, ts)
                 elif payload:
                     self._datagram(flow, direction, payload, ts)
@@ -239,7 +249,7 @@ class Inspection:
 
     def _nobody_reads(self, flow: InspectedFlow, direction: int, end: int) -> bool:
         """Does a segment that ends at `end` lie in a stretch that is passed over? (In later blocks the kernel asks the same.)"""
-        limit = int(self._skip_to[flow.slot, direction])
+        limit = self._limits[flow.slot, direction]
         return limit >= 0 and (end - limit - 1) & 0xFFFFFFFF >= 1 << 31
 
     def _begin_allowed(self) -> bool:
@@ -265,8 +275,8 @@ class Inspection:
             src, src_port, dst, dst_port = dst, dst_port, src, src_port
         context = FlowContext(flow_id, protocol, src, src_port, dst, dst_port, self._sink)
         context.messages = self.messages
-        flow = InspectedFlow(context, slot, self._that_fit(protocol, fits), direction)
-        self._skip_to[slot] = -1
+        flow = InspectedFlow(context, slot, self._recognition.that_fit(protocol, fits), direction)
+        self._limits[slot, 0] = self._limits[slot, 1] = -1
         if protocol == TCP:
             self._remember(flow, ts)
         return flow
@@ -276,40 +286,25 @@ class Inspection:
             self._let_go(ts)
         self._flows[flow.context.flow_id] = flow
 
-    def _that_fit(self, protocol: int, bits: int) -> tuple[Recognizer, ...]:
-        """The recognisers of these bits, in their order. 0: nobody has compared signatures."""
-        recognizers = self._recognizers[protocol]
-        if bits <= 0:
-            return recognizers
-        known = self._fitting.get((protocol, bits))
-        if known is None:
-            if len(self._fitting) > 1024:
-                self._fitting.clear()
-            known = tuple(one for place, one in enumerate(recognizers) if bits >> place & 1)
-            self._fitting[protocol, bits] = known
-        return known
-
     def _stream(self, flow: InspectedFlow, direction: int, expected: int | None) -> TcpStream:
         """What puts a direction in order from now on."""
         if flow.streams is None:
             flow.streams = [None, None]
-        stream = flow.streams[direction] = TcpStream(
-            partial(self._in_order, flow, direction),
-            partial(self._gap, flow, direction),
-            budget=self._budget,
-            expected=expected,
-        )
+        tell, gap = partial(self._in_order, flow, direction), partial(self._gap, flow, direction)
+        stream = flow.streams[direction] = TcpStream(tell, gap, budget=self._budget, expected=expected)
         return stream
 
     def _in_order(self, flow: InspectedFlow, direction: int, data: bytes, ts: int) -> None:
         """Bytes of a TCP stream, in order: to the inspector; until one recognises them, they are kept for it in the order in which they came."""
-        inspector = flow.inspector
-        if inspector is None:
-            left = self._offer(flow, direction, data, ts)
-        elif inspector.data(direction, data, ts):
+        if flow.inspector is None:
+            self._give(flow, self._offer(flow, direction, data, ts))
+        elif not flow.inspector.data(direction, data, ts):
+            self._give(flow, self._handed_on(flow, ts))
+
+    def _give(self, flow: InspectedFlow, left: Pieces) -> None:
+        """Pieces to the inspector that recognises them, and to those that follow it."""
+        if not left:
             return
-        else:
-            left = self._handed_on(flow, ts)
         pieces = deque(left)
         while pieces and not flow.over:
             direction, data, ts = pieces.popleft()
@@ -344,9 +339,12 @@ class Inspection:
     def _handed_on(self, flow: InspectedFlow, ts: int) -> Pieces:
         """An inspector has what it wants. Where the connection changes its protocol (STARTTLS, CONNECT, Upgrade) what follows is recognised anew;
         returns the bytes that the inspector had already and that belong to what follows."""
-        flow.inspector = flow.skipping = flow.beginning = None
-        flow.asked = self._recognizers[TCP]
         notes = flow.context.notes
+        if not notes:
+            self._finish(flow)
+            return []
+        flow.inspector = flow.skipping = flow.beginning = None
+        flow.asked = self._recognition.all[TCP]
         changes = bool(notes.pop("starttls", False)) | bool(notes.pop("tunnel", False))
         if notes.get("upgrade") and not flow.upgraded:
             changes = flow.upgraded = True
@@ -362,7 +360,7 @@ class Inspection:
         if flow.inspector is None:
             if flow.beginning is not None:
                 flow.beginning.held[direction].clear()
-            flow.asked = self._recognizers[TCP]  # what comes behind the hole was compared with no signature
+            flow.asked = self._recognition.all[TCP]  # what comes behind the hole was compared with no signature
         elif not flow.inspector.gap(direction, length):
             self._handed_on(flow, 0)
 
@@ -380,9 +378,10 @@ class Inspection:
             self._finish(flow)
 
     def _recognize(self, flow: InspectedFlow, direction: int, data: bytes) -> Inspector | None:
-        recognizers = flow.asked if direction == flow.asked_of else self._recognizers[flow.context.protocol]
-        for recognizer in recognizers:
-            inspector = recognizer(flow.context, direction, data)
+        context = flow.context
+        theirs = direction == flow.asked_of
+        for recognizer in flow.asked if theirs else self._recognition.beginning(context.protocol, data):
+            inspector = recognizer(context, direction, data)
             if inspector is not None:
                 flow.skipping = cast(Skipping, inspector) if hasattr(inspector, "skippable") else None
                 return inspector

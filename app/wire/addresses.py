@@ -9,6 +9,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from functools import lru_cache
+from socket import AF_INET6, inet_ntop
+from struct import Struct
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 V4_PREFIX: Final = 0xFFFF << 32  # low half of ::ffff:0.0.0.0
 _MASK64: Final = (1 << 64) - 1
+_HALVES: Final = Struct(">QQ")
 _LONGEST_TEXT: Final = 64  # of an address with a prefix length, generously
 
 
@@ -62,6 +65,8 @@ def format_address(hi: int, lo: int, ip_version: int) -> str | None:
         return None
     if hi == 0 and lo >> 32 == 0xFFFF:  # RFC 5952 § 5: the well-known mapped prefix keeps its dots
         return f"::ffff:{lo >> 24 & 255}.{lo >> 16 & 255}.{lo >> 8 & 255}.{lo & 255}"
+    if hi:  # no IPv4 address inside, which the system would write in its own way
+        return inet_ntop(AF_INET6, _HALVES.pack(hi, lo))
     value = hi << 64 | lo
     return _compress([value >> shift & 0xFFFF for shift in range(112, -1, -16)])
 
