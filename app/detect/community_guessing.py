@@ -8,8 +8,8 @@ from app.detect.conversation import SECOND, ConversationDetector
 from app.detect.rule import Knob, Rule
 from app.dpi.facts import Action, Fact
 
-_CAPACITY = 4096
-_MARKS = 1024
+_CAPACITY = 2048
+_MARKS = 128
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from app.detect.rule import Knob, Rule
 from app.dpi.facts import DnsTransaction, Fact
 from app.stats.bounded import Last
 
-_CAPACITY = 4096
+_CAPACITY = 2048
 _NAMES = 64
 _LOCAL = frozenset(("arpa", "local", "lan", "home", "internal", "localdomain", "corp", "intra"))
 _TOGETHER_NS = 2 * SECOND  # questions that belong together: A and AAAA, repeats
@@ -24,7 +24,7 @@ _TOGETHER_NS = 2 * SECOND  # questions that belong together: A and AAAA, repeats
 class _Questions:
     """Of one client about one domain."""
 
-    times: Last[int] = field(default_factory=lambda: Last(128))
+    times: Last[int] = field(default_factory=lambda: Last(64))
     flows: Last[int] = field(default_factory=lambda: Last(12))
     names: set[int] = field(default_factory=set)
     ttls: Last[int] = field(default_factory=lambda: Last(8))  # seconds

@@ -13,9 +13,10 @@ from app.detect.rule import Knob, Rule
 from app.dpi.facts import Fact, HttpTransaction
 from app.dpi.printable import printable
 
-_CAPACITY = 1024  # clients of a server, and servers
+_CAPACITY = 256  # clients of a server, and servers
 FAST = 100  # requests a second in a browser's name
-_KEPT = 512  # different things that are told apart in one window
+_PATH = 64  # characters of a path that are kept
+_KEPT = 256  # different things that are told apart in one window
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class _Requests:
     paths: dict[str, int] = field(default_factory=dict)
     targets: set[int] = field(default_factory=set)
     flows: set[int] = field(default_factory=set)
-    agents: set[str] = field(default_factory=set)
+    agents: set[int] = field(default_factory=set)
     clients: set[str] = field(default_factory=set)
     browsers: int = 0
     failed: int = 0  # 5xx, 429, or nothing
@@ -40,15 +41,18 @@ class _Requests:
             self.paths, self.targets, self.flows, self.agents, self.clients = {}, set(), set(), set(), set()
         self.last = max(self.last, fact.ts)
         self.count += 1
-        path = fact.uri.partition("?")[0][:200]
+        path = fact.uri.partition("?")[0][:_PATH]
         if path in self.paths or len(self.paths) < _KEPT:
             self.paths[path] = self.paths.get(path, 0) + 1
-        for kept, one in ((self.targets, hash(fact.uri)), (self.flows, fact.flow_id)):
+        for kept, one in (
+            (self.targets, hash(fact.uri)),
+            (self.flows, fact.flow_id),
+            (self.agents, hash(fact.user_agent)),
+        ):
             if len(kept) < _KEPT:
                 kept.add(one)
-        for named, text in ((self.agents, fact.user_agent or ""), (self.clients, client)):
-            if len(named) < _KEPT:
-                named.add(text)
+        if len(self.clients) < _KEPT:
+            self.clients.add(client)
         self.browsers += (fact.user_agent or "").startswith("Mozilla/")
         self.failed += fact.status is None or fact.status >= 500 or fact.status == 429
 

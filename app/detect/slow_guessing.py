@@ -18,9 +18,9 @@ from app.dpi.facts import CleartextLogin, Fact, LoginAttempt, Recognized
 from app.model.alert import Severity
 from app.stats.bounded import BoundedMap
 
-_CAPACITY = 4096
+_CAPACITY = 1024
 _FLOWS = 8192
-_USERS = 64
+_USERS = 32
 _ENCRYPTED = {"ssh": "SSH", "rdp": "RDP"}
 
 

@@ -24,7 +24,6 @@ WEB_PORTS: Final = np.array(
 )
 MOST_PIECES: Final = 16_384  # bytes of an unfinished request; a file that is sent up is more
 HANDSHAKE: Final = 3  # SYN, ACK and the first piece
-MOST_SERVICES: Final = 64  # weighed in a second
 
 
 class Unfinished(NamedTuple):
@@ -79,15 +78,21 @@ class SlowHttp(Detector):
             client = int(row["src_hi"]), int(row["src_lo"])
             self._open[int(row["flow_id"])] = Unfinished(server, client, int(row["end"]), int(row["src_payload"]))
             touched.add(server)
-        for server in sorted(touched)[:MOST_SERVICES]:
-            self._judge(server)
+        self._judge(touched)
 
-    def _judge(self, server: tuple[tuple[int, int], int]) -> None:
-        lately = self.context.now_ns - LATELY_NS
-        held = {flow: one for flow, one in self._open.items() if one and one.server == server and one.last >= lately}
-        count, limit = len(held), int(self.knob("connections"))
-        if count < max(limit, 2 * self._told[server]):
-            return
+    def _judge(self, touched: set[tuple[tuple[int, int], int]]) -> None:
+        """One pass over what is open, for all services of which something changed."""
+        lately, limit = self.context.now_ns - LATELY_NS, int(self.knob("connections"))
+        by_server: dict[tuple[tuple[int, int], int], dict[int, Unfinished]] = {}
+        for flow, one in self._open.items() if touched else ():
+            if one is not None and one.server in touched and one.last >= lately:
+                by_server.setdefault(one.server, {})[flow] = one
+        for server, held in by_server.items():
+            if len(held) >= max(limit, 2 * self._told[server]):
+                self._tell(server, held, limit)
+
+    def _tell(self, server: tuple[tuple[int, int], int], held: dict[int, Unfinished], limit: int) -> None:
+        count = len(held)
         self._told[server] = count
         clients = {one.client for one in held.values()}
         target, port = networks.text(*server[0]), server[1]

@@ -20,7 +20,7 @@ from app.model.alert import Evidence
 SECOND: Final = 1_000_000_000
 WINDOW_NS: Final = 600 * SECOND
 MOST_A_SECOND: Final = 1000
-MOST_ITEMS: Final = 4096
+MOST_ITEMS: Final = 256  # told apart; enough to pass each limit several times over
 FIRST_OF_CLIENTS: Final = 1024  # source ports below are services'
 NAMES: Final = {RST: "RST", RST | ACK: "RST+ACK", SYN | ACK: "SYN+ACK"}
 
@@ -89,8 +89,8 @@ class StrayProbes(Detector):
 
     def begin(self) -> None:
         worth = lambda strays: len(strays.items) > 4  # noqa: E731
-        self._ports = self.bounded(2048, Strays, worth)
-        self._hosts = self.bounded(2048, Strays, worth)
+        self._ports = self.bounded(512, Strays, worth)
+        self._hosts = self.bounded(512, Strays, worth)
 
     def on_packets(self, batch: Batch) -> None:
         first = batch.select("first_tcp")

@@ -13,8 +13,8 @@ from app.detect.domains import is_hex, labels_of, randomness, registered_domain
 from app.detect.rule import Knob, Rule
 from app.dpi.facts import DnsTransaction, Fact
 
-_CAPACITY = 2048  # domains
-_NAMES = 4096  # of one domain within the window
+_CAPACITY = 512  # domains
+_NAMES = 1024  # of one domain within the window
 _LOCAL = frozenset(("arpa", "local", "lan", "home", "internal", "localdomain", "corp", "intra", "invalid", "test"))
 _HASH = 24  # letters of a label that may be a hash
 
