@@ -55,8 +55,10 @@ class IcmpFlood(Detector):
         picked = batch.pick(batch.select("icmp"))
         self._targets.add(picked)
         fragments = batch.select("fragments")
-        later = batch.column("kind", fragments) & KIND_LATER_FRAGMENT != 0
-        self._targets.add(batch.pick(fragments[later & np.isin(batch.column("protocol", fragments), (ICMP, ICMPV6))]))
+        if len(fragments):
+            protocol = batch.column("protocol", fragments)
+            later = batch.column("kind", fragments) & KIND_LATER_FRAGMENT != 0
+            self._targets.add(batch.pick(fragments[later & ((protocol == ICMP) | (protocol == ICMPV6))]))
         hi, lo = picked.rows["src_hi"], picked.rows["src_lo"]
         # multicast, or 255.255.255.255 and 224.0.0.0/4 behind the prefix of mapped addresses; one comparison each for most packets
         group = (hi >> np.uint64(56) == 0xFF) | ((hi == 0) & (lo & np.uint64(0xFFFFFFFF) >= np.uint64(0xE0000000)))
