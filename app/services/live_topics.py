@@ -139,7 +139,7 @@ class _Connections:
         self._seen: tuple[int, int] | None = None
 
     def frame(self) -> Any | None:
-        state = self._house.frames.held("connections", self._state)
+        state = self._house.frames.held("connections", self._state, lambda held: held.stamp == self._seen)
         if self._seen == state.stamp:
             return None
         self._seen = state.stamp

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeVar
 
 MOST: Final = 256  # different ones of one state; further ones are made without being kept
-HELD_SECONDS: Final = 0.5  # less than the distance of two frames of one client
+HELD_SECONDS: Final = 3.0  # as long as serving all clients once may take on a busy machine
 T = TypeVar("T")
 
 
@@ -25,15 +25,17 @@ class SharedFrames:
         self._made: dict[str, dict[Hashable, Any]] = {}
         self._held: dict[str, tuple[float, Any]] = {}  # topic → until when (monotonic), the state
 
-    def held(self, topic: str, newest: Callable[[], T]) -> T:
-        """The state that frames of a topic are made of: the newest, then the same one for HELD_SECONDS. Making a frame lets others run, who change the state:
-        clients that are served one after the other would fall out of step, and each then needs a frame of its own."""
+    def held(self, topic: str, newest: Callable[[], T], known: Callable[[T], bool]) -> T:
+        """The state that frames of a topic are made of: the one that is held, unless this client has seen it (`known`) or it is older than HELD_SECONDS; then the
+        newest is held. Making a frame lets others run, who change the state: clients that are served one after the other would fall out of step, and each
+        would then need a frame of its own."""
         now = time.monotonic()
         with self._lock:
             self._held = {name: one for name, one in self._held.items() if one[0] > now}
             if topic in self._held:
                 found: T = self._held[topic][1]
-                return found
+                if not known(found):
+                    return found
         state = newest()
         with self._lock:
             self._held[topic] = (now + HELD_SECONDS, state)

@@ -38,19 +38,20 @@ def test_clients_served_one_after_the_other_see_one_state(monkeypatch: pytest.Mo
     now = [100.0]
     monkeypatch.setattr(shared_frames.time, "monotonic", lambda: now[0])
     frames = SharedFrames()
-    assert frames.held("connections", lambda: 1) == 1
-    now[0] += HELD_SECONDS / 2
-    assert frames.held("connections", lambda: 2) == 1
-    assert frames.held("other", lambda: 3) == 3
-    now[0] += HELD_SECONDS
-    assert frames.held("connections", lambda: 4) == 4
+    assert frames.held("connections", lambda: 1, lambda state: False) == 1
+    assert frames.held("connections", lambda: 2, lambda state: False) == 1
+    assert frames.held("connections", lambda: 3, lambda state: state == 1) == 3  # the first one asks again
+    assert frames.held("connections", lambda: 4, lambda state: state == 1) == 3
+    assert frames.held("other", lambda: 5, lambda state: False) == 5
+    now[0] += 2 * HELD_SECONDS
+    assert frames.held("connections", lambda: 6, lambda state: False) == 6
 
 
 def test_a_state_that_nobody_asks_for_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(shared_frames.time, "monotonic", lambda: now[0])
     frames = SharedFrames()
-    gone = weakref.ref(frames.held("connections", SharedFrames))
+    gone = weakref.ref(frames.held("connections", SharedFrames, lambda state: False))
     assert gone() is not None
     now[0] += 2 * HELD_SECONDS
     frames.get("stats", 1, "all", object)
