@@ -286,6 +286,7 @@ def test_steps_that_have_other_uses_are_no_exploits() -> None:
         ([act("ldap", "search", "DC=x", scope="subtree", filter="(&(objectCategory=person)(servicePrincipalName=*))")], "recon_ad", "medium"),
         ([act("kerberos", "tgs_rep", f"MSSQL/{n}", 1, etype="rc4-hmac") for n in range(2)], "kerberoast", "high"),
         ([act("kerberos", "as_rep", "krbtgt/X", 1, proof="no", reply_etype="rc4-hmac", client="bob")], "kerberoast", "medium"),
+        ([act("kerberos", "as_rep", "krbtgt/X", 1, proof="no", reply_etype="des-cbc-crc", client="bob")], "kerberoast", "low"),
         ([act("dcerpc", "call", "epm.2")], "recon_rpc", "medium"),
     ],
 )  # fmt: skip
