@@ -31,6 +31,7 @@ class LdapInspector(MessageInspector):
         super().__init__(flow)
         self._user: bytes | None = None
         self._binding = ""  # simple, sasl
+        self._asks_tls = False
 
     def size(self, direction: int, begun: bytearray) -> int | None:
         """A sequence. What is sealed by SASL begins with a length instead: it is not read."""
@@ -62,9 +63,13 @@ class LdapInspector(MessageInspector):
             self._search(body, ts)
         elif operation == _ENTRY and direction != ORIGINATOR:
             self._entry(body, ts)
-        elif operation == _EXTENDED and _STARTTLS in body:
-            self.flow.notes["starttls"] = True
-            return DONE
+        elif operation == _EXTENDED:
+            self._asks_tls = _STARTTLS in body
+        elif operation == _EXTENDED_ANSWER and self._asks_tls:  # RFC 4511 § 4.14.2: TLS begins after the answer
+            self._asks_tls = False
+            if number(fields(body).get(0x0A)) == 0:
+                self.flow.notes["starttls"] = True
+                return DONE
         return MORE
 
     def _bind(self, body: bytes) -> None:

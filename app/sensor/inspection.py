@@ -329,9 +329,13 @@ class Inspection:
             if len(held) <= SMALL or len(held) >= RECOGNITION_BYTES or 2 * len(held) >= 3 * asked:
                 beginning.asked[direction] = len(held)
                 flow.inspector = self._recognize(flow, direction, bytes(held[:RECOGNITION_BYTES]))
+            left = beginning.waiting
+            if flow.inspector is None and data.startswith(b"\x16\x03"):  # TLS behind first lines that nobody knows
+                flow.asked, left = self._recognizers[TCP], [(direction, data, ts)]
+                flow.inspector = self._recognize(flow, direction, data)
             if flow.inspector is not None:
                 flow.beginning = None
-                return beginning.waiting
+                return left
         if len(held) >= RECOGNITION_BYTES or len(beginning.waiting) >= RECOGNITION_PIECES:
             self._finish(flow)
         return []

@@ -134,6 +134,13 @@ def test_expected_details_of_the_samples():
         ),
         ([(S, b"+OK POP3\r\n"), (C, b"STLS\r\n"), (S, b"+OK\r\n")], 9999),
         ([(S, b"* OK IMAP\r\n"), (C, b"1 STARTTLS\r\n"), (S, b"1 OK\r\n")], 9999),
+        (
+            [
+                (C, bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"),
+                (S, bytes.fromhex("300c02010178070a010004000400")),
+            ],
+            389,
+        ),
         ([(C, bytes.fromhex("0000000804d2162f")), (S, b"S")], 5432),
         ([(S, lines_of("mysql")[0][1]), (C, b"\x20\0\0\1" + b"\x85\xae\xff\1" + bytes(28))], 3306),
         (lines_of("rdp"), 3389),

@@ -83,6 +83,14 @@ def test_segments_out_of_order_and_again():
     assert told.host == "shop.example"
 
 
+def test_tls_behind_first_lines_that_nobody_knows():
+    """As NoMachine and Gnutella begin it, without a word of STARTTLS."""
+    hello = bytes.fromhex("16030100310100002d0303") + bytes(32) + bytes.fromhex("000006c02fc030009c0100")
+    talk = Connection(4000).say(0, b"NXSH-8.10.1\n").say(1, b"NXD-8.10.1\n").say(0, hello)
+    (told,) = inspected(talk.frames).findings.client_hellos
+    assert told.ja3
+
+
 def test_a_body_is_passed_over_and_what_follows_is_read():
     body = bytes(range(256)) * 1000
     talk = Connection().say(0, REQUEST)
