@@ -331,7 +331,7 @@ class Inspection:
                 flow.inspector = self._recognize(flow, direction, bytes(held[:RECOGNITION_BYTES]))
             left = beginning.waiting
             if flow.inspector is None and data.startswith(b"\x16\x03"):  # TLS behind first lines that nobody knows
-                flow.asked, left = self._recognizers[TCP], [(direction, data, ts)]
+                flow.asked, left = self._recognition.all[TCP], [(direction, data, ts)]
                 flow.inspector = self._recognize(flow, direction, data)
             if flow.inspector is not None:
                 flow.beginning = None
