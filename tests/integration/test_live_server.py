@@ -29,7 +29,7 @@ PACKETS = 40_000
 RATE = 5_000  # packets a second: nothing of note for either program
 PORT = 8080  # in a namespace of its own: always free
 START_SECONDS = 120.0  # with kernels compiled, on a slow machine
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 60.0
 TOOLS = [tool for tool in ("ip", "tcpreplay", "tcpdump") if shutil.which(tool) is None]
 ASK = f"import sys, urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{PORT}' + sys.argv[1]).read().decode())"
 
@@ -47,7 +47,12 @@ class Program:
 
     def __init__(self, pair: Pair, place: Path) -> None:
         self.pair = pair
-        settings = {"DATA_DIR": f"{place}/data", "EXPORT_DIR": f"{place}/exports", "INTERFACE": RECEIVER_END}
+        settings = {
+            "DATA_DIR": f"{place}/data",
+            "EXPORT_DIR": f"{place}/exports",
+            "INTERFACE": RECEIVER_END,
+            "RING_MB": "256",
+        }
         self.log = (place / "log").open("w+")
         self.process = subprocess.Popen(
             pair.inside(pair.receiver, [sys.executable, str(PROJECT / "wsgi.py")]),
