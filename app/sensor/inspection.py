@@ -237,10 +237,8 @@ class Inspection:
         length = flow.skipping.skippable(direction)
         if length < SKIP_FROM or flow.slot < 0:
             return
-        limit: int | None = None
-        if stream is not None:
-            limit = stream.skip(length)
-        elif flow.expected[direction] >= 0 and length < 1 << 30:
+        limit = stream.skip(length) if stream is not None else None
+        if stream is None and flow.expected[direction] >= 0 and length < 1 << 30:
             limit = flow.expected[direction] = (flow.expected[direction] + length) & _MASK
         if limit is not None:
             self._skip_to[flow.slot, direction] = limit
@@ -254,8 +252,7 @@ class Inspection:
 
     def _begin_allowed(self) -> bool:
         """Work is what counts: a flow that begins late in a tick has the same chance, and other programs take nothing of the allowance."""
-        allowed = self._seconds_per_tick
-        return allowed is None or self._spent + time.thread_time() - self._begun < allowed
+        return self._seconds_per_tick is None or self._spent + time.thread_time() - self._begun < self._seconds_per_tick
 
     def _let_go(self, ts: int) -> None:
         """Make room: the flow begun first has mostly shown what it is; what its inspector holds is told."""

@@ -69,6 +69,7 @@ class SensorLink:
         self.on_hello: Callable[[], None] = lambda: None
         self.on_message: Callable[[Message], None] = lambda message: None
         self.unknown_messages = 0
+        self.failures = 0  # messages over which something here stumbled
         self._ids = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._lock = threading.Lock()
@@ -105,7 +106,7 @@ class SensorLink:
             for message in channel.messages():
                 self._last_message = time.monotonic()
                 if message["type"] != "hello":
-                    self._take(message)
+                    self._take_whatever_happens(message)
                 elif refusal := self._greet(message, channel):
                     return refusal
         except ProtocolError as error:
@@ -136,6 +137,18 @@ class SensorLink:
             self.mirror.notice("error", error.message)
         except Unavailable as error:
             _log.warning("the sensor was gone before it was told what to do: %s", error.message)
+
+    def _take_whatever_happens(self, message: Message) -> None:
+        """The reader outlives a defect of those that hear: without it nothing would be seen any more, and commands would wait in vain."""
+        try:
+            self._take(message)
+        except Exception:
+            self.failures += 1
+            _log.exception("a message of the sensor (%s) was not taken wholly", message["type"])
+            if self.failures == 1:
+                self.mirror.notice(
+                    "error", "Something of what the sensor said was not taken wholly; the log says what."
+                )
 
     def _take(self, message: Message) -> None:
         kind = message["type"]

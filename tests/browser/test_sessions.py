@@ -6,6 +6,8 @@ import re
 
 from playwright.sync_api import expect
 
+from .conftest import poll
+
 PCAP = {"name": "tuesday.pcap", "mimeType": "application/octet-stream", "buffer": b"\xd4\xc3\xb2\xa1" + bytes(20)}
 
 
@@ -70,6 +72,8 @@ def test_files_are_saved_in_another_form(start_server, page, complaints):
     server = start_server()
     accept_legal(page, server.url)
     page.goto(f"{server.url}#/captures")
+    total = "fetch('/api/connections?limit=1').then((answer) => Number(answer.headers.get('X-Total-Count')))"
+    poll(page, total, lambda count: count > 0)  # before, there is nothing to save
     expect(page.locator("#export-schema")).to_be_hidden()
     page.locator("#export-what").select_option("connections")
     page.locator("#export-form").select_option("ndjson")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.link.channel import Channel
-from app.link.messages import COMMANDS, hello
+from app.link.messages import COMMANDS, Message, hello
 from app.model.errors import CommandError
 from app.services import sensor_link
 from app.services.captures import CaptureRequest
@@ -99,6 +99,26 @@ def test_death_is_seen_within_two_seconds_and_the_next_sensor_goes_on(site: Site
     assert (start["interfaces"], start["bpf_filter"], start["snaplen"]) == (["eth7"], "tcp", 96)
     assert site.house.mirror.sensor.restarts == 1
     site.wait_for_flows()
+
+
+def test_a_defect_in_those_that_hear_does_not_end_the_reader(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.wait_for_flows()
+    link, heard = site.house.link, site.house.link.on_message
+    taken: list[str] = []
+
+    def stumbles(message: Message) -> None:
+        taken.append(message["type"])
+        raise RuntimeError("a defect")
+
+    link.on_message = stumbles
+    until(lambda: len(taken) > 2)
+    link.on_message = heard
+    assert link.command("packets", 60, limit=5)["rows"]
+    assert site.house.mirror.sensor.state == "connected"
+    assert link.failures >= 3
+    assert "a defect" in caplog.text
+    said = [one["text"] for one in site.house.mirror.notices_since(0)[1]]
+    assert sum("not taken wholly" in text for text in said) == 1
 
 
 def test_a_command_under_way_fails_at_once_when_the_sensor_dies(site: Site) -> None:
