@@ -37,7 +37,7 @@ def warm(path: Path) -> None:
 
 def _error(program: Program, status: int, said: str, packets: int) -> str | None:
     """Why a run does not count: it failed, ran too long, or did not read the packets."""
-    words = said.strip()[-_SHOWN:]
+    words = (said.strip().splitlines() or [""])[-1][-_SHOWN:]  # one line: it becomes part of a table
     if status == -9:
         return f"stopped after {LIMIT_S:.0f} s or killed: {words}"
     if status:
