@@ -1,4 +1,7 @@
-"""The rules and knobs of all detectors as the tables of docs/detectors.md: `python -m app.detect.describe` prints them, and a test keeps them current."""
+"""The rules and knobs of all detectors as the tables of docs/detectors.md, and how many there are: `python -m app.detect.describe` prints them.
+
+Tests keep the page and the README current.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,20 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def counts() -> str:
+    """How many there are, as the README says it."""
+    return f"{sum(len(one.rules) for one in ALL)} [rules](docs/detectors.md) in {len(ALL)} detectors"
+
+
 def tables() -> str:
-    """Markdown: one table of rules, one of knobs."""
-    lines = ["| rule | severity | ATT&CK | means | normal | what to do |", "|---|---|---|---|---|---|"]
+    """Markdown: how many, one table of rules, one of knobs."""
+    rules = [sum(len(one.rules) for one in some) for some in (DETECTORS, CONNECTION_DETECTORS)]
+    lines = [
+        f"{sum(rules)} rules in {len(ALL)} detectors: {rules[0]} in {len(DETECTORS)} that the sensor shows packets, facts and flows, "
+        f"{rules[1]} in {len(CONNECTION_DETECTORS)} that the web process shows connections.",
+        "",
+    ]
+    lines += ["| rule | severity | ATT&CK | means | normal | what to do |", "|---|---|---|---|---|---|"]
     for detector in ALL:
         for rule in detector.rules:
             lines.append(

@@ -1,4 +1,4 @@
-"""The documentation names every rule and knob as they are; declarations are whole."""
+"""The documentation names every rule and knob as they are, and says how many there are; declarations are whole."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from app.detect.batch import SELECTIONS
-from app.detect.describe import ALL, tables
+from app.detect.describe import ALL, counts, tables
 from app.detect.detector import Detector
 from app.model.alert import SEVERITIES
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "detectors.md"
+PROJECT = Path(__file__).resolve().parents[2]
+PAGE = PROJECT / "docs" / "detectors.md"
 
 
 def test_the_page_holds_the_generated_tables() -> None:
@@ -19,6 +20,10 @@ def test_the_page_holds_the_generated_tables() -> None:
     start = page.index("-->", page.index("<!-- generated")) + 4
     end = page.index("<!-- end -->")
     assert page[start:end] == tables(), "run `python -m app.detect.describe` and put its output between the marks"
+
+
+def test_the_readme_says_how_many_there_are() -> None:
+    assert f" {counts()} " in (PROJECT / "README.md").read_text(), f"the README has to say: {counts()}"
 
 
 @pytest.mark.parametrize("detector", ALL, ids=lambda one: one.name)
