@@ -7,6 +7,7 @@ from typing import Final
 
 from app.dpi.facts import Action
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, LoginInspector
 from app.dpi.printable import printable
 from app.dpi.protocol_inspector import LineInspector, on_port
 from app.dpi.signatures import TCP, begins, exactly, words
@@ -21,15 +22,13 @@ _TOLD: Final = frozenset((b"STOR", b"STOU", b"APPE", b"RETR", b"SITE", b"DELE"))
 _ACTIONS: Final = 200
 
 
-class FtpInspector(LineInspector):
+class FtpInspector(LoginInspector, LineInspector):
     """One control connection. DONE after AUTH TLS was accepted: `flow.notes["starttls"]`."""
 
     protocol = "ftp"
 
     def __init__(self, flow: FlowContext) -> None:
         super().__init__(flow)
-        self._user: bytes | None = None
-        self._password_sent = False
         self._tls_asked = False
         self._actions = 0
 
@@ -42,7 +41,7 @@ class FtpInspector(LineInspector):
         if command == b"USER":
             self._user = argument.strip()
         elif command == b"PASS":
-            self._password_sent = True
+            self._asked = LOGIN
         elif command == b"AUTH" and argument.upper().strip() in (b"TLS", b"SSL", b"TLS-C", b"TLS-P"):
             self._tls_asked = True
         elif command == b"CLNT":
@@ -80,23 +79,12 @@ class FtpInspector(LineInspector):
             self.flow.notes["starttls"] = True
             return DONE
         elif code in (b"230", b"232") and self._user is not None:
-            self._outcome(ts, True)
-        elif code in (b"530", b"430", b"421") and self._password_sent:
-            self._outcome(ts, False)
+            self.outcome(ts, True)
+        elif code in (b"530", b"430", b"421") and self._asked:
+            self.outcome(ts, False)
         if code in (b"331", b"332"):
             self.tell(ts)
         return MORE
-
-    def _outcome(self, ts: int, succeeded: bool) -> None:
-        self.login(ts, self._user, succeeded)
-        self._password_sent = False
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._password_sent:
-            self._password_sent = False
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
 
 
 @begins(exactly(TCP, b"220"), words(TCP, b"USER ", b"AUTH ", b"FEAT", b"SYST", b"OPTS "))

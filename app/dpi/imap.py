@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.inspector import MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, STARTTLS, LoginInspector
 from app.dpi.protocol_inspector import LineInspector, on_port, plain_user
 from app.dpi.signatures import TCP, begins, exactly, pattern
 
@@ -20,16 +21,14 @@ _ESCAPED: Final = re.compile(rb"\\(.)")
 PORTS: Final = (143,)
 
 
-class ImapInspector(LineInspector):
+class ImapInspector(LoginInspector, LineInspector):
     """One session up to its login or STARTTLS (`flow.notes["starttls"]`)."""
 
     protocol = "imap"
 
     def __init__(self, flow: FlowContext) -> None:
         super().__init__(flow)
-        self._user: bytes | None = None
         self._tag = b""  # of the command whose result is awaited
-        self._asked = ""  # login, starttls
         self._awaited = ""  # what the client's next line is: "plain", "literal" (the user's name)
 
     def line(self, direction: int, line: bytes, ts: int) -> bool:
@@ -50,20 +49,20 @@ class ImapInspector(LineInspector):
         command, _, argument = rest.partition(b" ")
         command = command.upper()
         if command == b"LOGIN":
-            self._tag, self._asked = tag, "login"
+            self._tag, self._asked = tag, LOGIN
             found = _LOGIN.match(argument)
             if found and found[2] is not None:
                 self._awaited = "literal"
             elif found:
                 self._user = found[3] if found[1] is None else _ESCAPED.sub(rb"\1", found[1])
         elif command == b"AUTHENTICATE" and argument[:5].upper() == b"PLAIN":
-            self._tag, self._asked = tag, "login"
+            self._tag, self._asked = tag, LOGIN
             if argument[6:]:
                 self._user = plain_user(argument[6:])
             else:
                 self._awaited = "plain"
         elif command == b"STARTTLS":
-            self._tag, self._asked = tag, "starttls"
+            self._tag, self._asked = tag, STARTTLS
 
     def _response(self, line: bytes, ts: int) -> bool:
         if line.startswith(b"* OK") and not self._tag:
@@ -71,22 +70,8 @@ class ImapInspector(LineInspector):
         tag, _, rest = line.partition(b" ")
         if not self._tag or tag != self._tag:
             return MORE
-        ok = rest[:2].upper() == b"OK"
-        asked, self._asked, self._tag = self._asked, "", b""
-        if asked == "login":
-            self.login(ts, self._user, ok)
-            return DONE if ok else MORE
-        if asked == "starttls" and ok:
-            self.flow.notes["starttls"] = True
-            return DONE
-        return MORE
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._asked == "login":
-            self._asked = ""
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
+        self._tag = b""
+        return self.answered(ts, rest[:2].upper() == b"OK")
 
 
 @begins(exactly(TCP, b"* OK", b"* PREAUTH", b"."), pattern(TCP, "3?", "4?", "5?", "6?", "7?", spaced=True))

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 from app.dpi.ber import element, elements, fields, number
 from app.dpi.facts import Action, LoginAttempt
 from app.dpi.inspector import DONE, MORE, ORIGINATOR, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, LoginInspector
 from app.dpi.printable import printable
 from app.dpi.protocol_inspector import MessageInspector
 from app.dpi.signatures import TCP, UDP, begins, exactly
@@ -18,9 +19,10 @@ _SCOPES: Final = {0: "base", 1: "one", 2: "subtree"}
 _RESULTS: Final = {0: "success", 49: "invalid credentials", 53: "unwilling", 8: "stronger authentication required"}
 _FILTER_DEPTH: Final = 8
 _FILTER_LENGTH: Final = 512
+_SASL: Final = "sasl"  # asked: a login whose password does not travel readable
 
 
-class LdapInspector(MessageInspector):
+class LdapInspector(LoginInspector, MessageInspector):
     """One connection (or one datagram's conversation)."""
 
     protocol = "ldap"
@@ -29,8 +31,6 @@ class LdapInspector(MessageInspector):
 
     def __init__(self, flow: FlowContext) -> None:
         super().__init__(flow)
-        self._user: bytes | None = None
-        self._binding = ""  # simple, sasl
         self._asks_tls = False
 
     def size(self, direction: int, begun: bytearray) -> int | None:
@@ -79,19 +79,18 @@ class LdapInspector(MessageInspector):
             return
         self._user = parts[1][1]
         if parts[2][0] == 0x80:
-            self._binding = "simple" if parts[2][1] and self._user else ""
+            self._asked = LOGIN if parts[2][1] and self._user else ""
         elif parts[2][0] == 0xA3:
-            self._binding = "sasl"
+            self._asked = _SASL
 
     def _bound(self, body: bytes, ts: int) -> None:
         code = number(fields(body).get(0x0A))
-        binding, self._binding = self._binding, ""
-        if code == 14 or not binding:  # 14: SASL goes on
-            self._binding = binding
+        if code == 14 or not self._asked:  # 14: SASL goes on
             return
-        if binding == "simple":
-            self.login(ts, self._user, code == 0)
+        if self._asked == LOGIN:
+            self.outcome(ts, code == 0)
         else:
+            self._asked = ""
             reason = _RESULTS.get(code, str(code))
             self.flow.sink(
                 LoginAttempt(self.flow.flow_id, ts, "ldap", printable(self._user or b"") or None, code == 0, reason)
@@ -114,13 +113,6 @@ class LdapInspector(MessageInspector):
         """An entry that tells where Java code lies (RFC 2713) is worth a word."""
         if b"javaCodeBase" in body or b"javaFactory" in body:
             self.flow.sink(Action(self.flow.flow_id, ts, "ldap", "java_reference", "", 1))
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._binding == "simple":
-            self._binding = ""
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
 
 
 def _filter(tag: int, value: bytes, depth: int) -> str:

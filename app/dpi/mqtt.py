@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, LoginInspector
 from app.dpi.protocol_inspector import MessageInspector
 from app.dpi.signatures import TCP, begins, exactly
 
@@ -13,16 +14,11 @@ _CONNECT, _CONNACK = 0x10, 0x20
 _WILL, _PASSWORD, _USER = 0x4, 0x40, 0x80
 
 
-class MqttInspector(MessageInspector):
+class MqttInspector(LoginInspector, MessageInspector):
     """CONNECT and CONNACK."""
 
     protocol = "mqtt"
     messages: ClassVar[int] = 4
-
-    def __init__(self, flow: FlowContext) -> None:
-        super().__init__(flow)
-        self._user: bytes | None = None
-        self._awaited = False
 
     def size(self, direction: int, begun: bytearray) -> int | None:
         """Type, then the remaining length in up to four bytes of seven bits."""
@@ -33,9 +29,8 @@ class MqttInspector(MessageInspector):
         """The first packet of each side."""
         start = _varint(message, 1)[1]
         if direction == RESPONDER:
-            if message[0] == _CONNACK and len(message) >= start + 2 and self._awaited:
-                self._awaited = False
-                self.login(ts, self._user, message[start + 1] == 0)
+            if message[0] == _CONNACK and len(message) >= start + 2 and self._asked:
+                self.outcome(ts, message[start + 1] == 0)
             return DONE
         if message[0] != _CONNECT:
             return DONE
@@ -59,15 +54,8 @@ class MqttInspector(MessageInspector):
             self._user = _field(message, place)[0]
             self.note("user", self._user)
         if flags & (_USER | _PASSWORD):
-            self._awaited = True
+            self._asked = LOGIN
             self.note("password", "sent" if flags & _PASSWORD else "none")
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._awaited:
-            self._awaited = False
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
 
 
 def _varint(data: bytes | bytearray, place: int) -> tuple[int, int]:

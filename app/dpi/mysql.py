@@ -6,6 +6,7 @@ import re
 from typing import ClassVar, Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, LoginInspector
 from app.dpi.protocol_inspector import MessageInspector
 from app.dpi.signatures import TCP, begins, pattern
 
@@ -14,16 +15,11 @@ _SSL: Final = 0x800
 _CONNECT_WITH_DB, _SECURE, _LENENC = 0x8, 0x8000, 0x200000
 
 
-class MysqlInspector(MessageInspector):
+class MysqlInspector(LoginInspector, MessageInspector):
     """One connection up to the verdict on its login. A client that asks for TLS: `flow.notes["starttls"]`."""
 
     protocol = "mysql"
     messages: ClassVar[int] = 12
-
-    def __init__(self, flow: FlowContext) -> None:
-        super().__init__(flow)
-        self._user: bytes | None = None
-        self._awaited = False
 
     def size(self, direction: int, begun: bytearray) -> int | None:
         """Three bytes of length, one of sequence."""
@@ -33,15 +29,14 @@ class MysqlInspector(MessageInspector):
         """Greeting, login, verdict."""
         body = message[4:]
         if direction == RESPONDER:
-            if body[:1] == b"\n" and not self._awaited:
+            if body[:1] == b"\n" and not self._asked:
                 self.note("server", body[1:].partition(b"\0")[0])
                 return MORE
-            if self._awaited and body[:1] in (b"\0", b"\xff"):
-                self._awaited = False
-                self.login(ts, self._user, body[:1] == b"\0")
+            if self._asked and body[:1] in (b"\0", b"\xff"):
+                self.outcome(ts, body[:1] == b"\0")
                 return DONE
             return MORE if body[:1] in (b"\1", b"\xfe") else DONE  # the server wants another round of authentication
-        if self._awaited:
+        if self._asked:
             return MORE
         if len(body) < 32:
             return DONE
@@ -55,17 +50,10 @@ class MysqlInspector(MessageInspector):
         """HandshakeResponse41: capabilities, 28 bytes, user, authentication, database."""
         flags = int.from_bytes(body[:4], "little")
         self._user, _, rest = body[32:].partition(b"\0")
-        self._awaited = True
+        self._asked = LOGIN
         self.note("user", self._user)
         if flags & _CONNECT_WITH_DB and flags & (_SECURE | _LENENC) and rest and rest[0] < 251:
             self.note("database", rest[1 + rest[0] :].partition(b"\0")[0])
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._awaited:
-            self._awaited = False
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
 
 
 @begins(pattern(TCP, "?? ?? ?? 00 0a 3?"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.inspector import MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, SASL_PLAIN, STARTTLS, LoginInspector
 from app.dpi.protocol_inspector import LineInspector, on_port, plain_user
 from app.dpi.signatures import TCP, begins, exactly, words
 
@@ -17,22 +18,17 @@ _COMMAND: Final = re.compile(
 PORTS: Final = (119, 433)
 
 
-class NntpInspector(LineInspector):
+class NntpInspector(LoginInspector, LineInspector):
     """One session up to its login or STARTTLS (`flow.notes["starttls"]`)."""
 
     protocol = "nntp"
-
-    def __init__(self, flow: FlowContext) -> None:
-        super().__init__(flow)
-        self._user: bytes | None = None
-        self._asked = ""  # the command whose reply comes next: "login", "starttls", "plain", ""
 
     def line(self, direction: int, line: bytes, ts: int) -> bool:
         """A command or a reply; the originator is the client."""
         if direction == RESPONDER:
             return self._reply(line[:3], line, ts)
-        if self._asked == "plain":
-            self._user, self._asked = plain_user(line), "login"
+        if self._asked == SASL_PLAIN:
+            self._user, self._asked = plain_user(line), LOGIN
             return MORE
         given = line.split(None, 3)
         command = b" ".join(given[:2]).upper()
@@ -40,38 +36,24 @@ class NntpInspector(LineInspector):
         if command == b"AUTHINFO USER":
             self._user = b" ".join(given[2:])
         elif command == b"AUTHINFO PASS":
-            self._asked = "login"
+            self._asked = LOGIN
         elif command == b"AUTHINFO SASL" and given[2:3] and given[2].upper() == b"PLAIN":
-            self._asked = "plain"
+            self._asked = SASL_PLAIN
             if len(given) > 3:
-                self._user, self._asked = plain_user(given[3]), "login"
+                self._user, self._asked = plain_user(given[3]), LOGIN
         elif command == b"STARTTLS":
-            self._asked = "starttls"
+            self._asked = STARTTLS
         elif given and given[0].upper() == b"GROUP":
             self.note("group", b" ".join(given[1:2]))
         return MORE
 
     def _reply(self, code: bytes, line: bytes, ts: int) -> bool:
-        if not code.isdigit() or self._asked == "plain":
+        if not code.isdigit() or self._asked == SASL_PLAIN:
             return MORE
         if code in (b"200", b"201"):
             self.note("banner", line[4:])
             self.tell(ts)
-        asked, self._asked = self._asked, ""
-        if asked == "login":
-            self.login(ts, self._user, code.startswith(b"28"))
-            return DONE if code.startswith(b"28") else MORE
-        if asked == "starttls" and code == b"382":
-            self.flow.notes["starttls"] = True
-            return DONE
-        return MORE
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._asked == "login":
-            self._asked = ""
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
+        return self.answered(ts, code == b"382" if self._asked == STARTTLS else code.startswith(b"28"))
 
 
 @begins(exactly(TCP, b"200 ", b"201 "), words(TCP, b"MODE ", b"CAPABILITIES", b"AUTHINFO ", b"STARTTLS"))

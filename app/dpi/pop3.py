@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.inspector import MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, SASL_PLAIN, STARTTLS, LoginInspector
 from app.dpi.protocol_inspector import LineInspector, on_port, plain_user
 from app.dpi.signatures import TCP, begins, exactly, words
 
@@ -17,22 +18,17 @@ _COMMAND: Final = re.compile(
 PORTS: Final = (110,)
 
 
-class Pop3Inspector(LineInspector):
+class Pop3Inspector(LoginInspector, LineInspector):
     """One session up to its login or STLS (`flow.notes["starttls"]`)."""
 
     protocol = "pop3"
-
-    def __init__(self, flow: FlowContext) -> None:
-        super().__init__(flow)
-        self._user: bytes | None = None
-        self._asked = ""  # the command whose reply comes next: "login", "stls", "plain", ""
 
     def line(self, direction: int, line: bytes, ts: int) -> bool:
         """A command or a reply; the originator is the client."""
         if direction == RESPONDER:
             return self._reply(line, ts)
-        if self._asked == "plain":
-            self._user, self._asked = plain_user(line), "login"
+        if self._asked == SASL_PLAIN:
+            self._user, self._asked = plain_user(line), LOGIN
             return MORE
         command, _, argument = line.partition(b" ")
         command = command.upper()
@@ -40,15 +36,15 @@ class Pop3Inspector(LineInspector):
         if command == b"USER":
             self._user = argument.strip()
         elif command == b"PASS":
-            self._asked = "login"
+            self._asked = LOGIN
         elif command == b"APOP":
             self.note("user", argument.partition(b" ")[0])  # its password does not travel
         elif command == b"STLS":
-            self._asked = "stls"
+            self._asked = STARTTLS
         elif command == b"AUTH" and argument[:5].upper() == b"PLAIN":
-            self._asked = "plain"
+            self._asked = SASL_PLAIN
             if argument[6:]:
-                self._user, self._asked = plain_user(argument[6:]), "login"
+                self._user, self._asked = plain_user(argument[6:]), LOGIN
         return MORE
 
     def _reply(self, line: bytes, ts: int) -> bool:
@@ -57,21 +53,7 @@ class Pop3Inspector(LineInspector):
             self.note("banner", line[4:])
         if not (ok or failed):
             return MORE
-        asked, self._asked = self._asked, ""
-        if asked == "login":
-            self.login(ts, self._user, ok)
-            return DONE if ok else MORE
-        if asked == "stls" and ok:
-            self.flow.notes["starttls"] = True
-            return DONE
-        return MORE
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._asked == "login":
-            self._asked = ""
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
+        return self.answered(ts, ok)
 
 
 @begins(exactly(TCP, b"+OK"), words(TCP, b"USER ", b"APOP ", b"CAPA", b"STLS", b"AUTH"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, LoginInspector
 from app.dpi.protocol_inspector import MessageInspector
 from app.dpi.signatures import TCP, begins, pattern
 
@@ -13,7 +14,7 @@ _SSL, _GSS, _CANCEL = (number.to_bytes(4, "big") for number in (80877103, 808771
 _METHODS: Final = {3: "cleartext", 5: "md5", 7: "gss", 9: "sspi", 10: "scram"}
 
 
-class PostgresqlInspector(MessageInspector):
+class PostgresqlInspector(LoginInspector, MessageInspector):
     """One connection up to the verdict on its login. TLS accepted: `flow.notes["starttls"]`."""
 
     protocol = "postgresql"
@@ -21,10 +22,8 @@ class PostgresqlInspector(MessageInspector):
 
     def __init__(self, flow: FlowContext) -> None:
         super().__init__(flow)
-        self._user: bytes | None = None
         self._started = False  # the startup message came: from here on messages have a type
         self._encryption_asked = False
-        self._awaited = False
 
     def size(self, direction: int, begun: bytearray) -> int | None:
         """Length with itself; a type before it, but not in the first messages. A server's answer about TLS is one byte."""
@@ -71,28 +70,19 @@ class PostgresqlInspector(MessageInspector):
         if kind == b"R" and len(message) >= 9:
             method = int.from_bytes(message[5:9], "big")
             if method == 0:
-                if self._awaited:
-                    self._awaited = False
-                    self.login(ts, self._user, True)
+                if self._asked:
+                    self.outcome(ts, True)
                 else:
                     self.note("authentication", "none")
                 return DONE
             if method in _METHODS:
-                self._awaited = True
+                self._asked = LOGIN
                 self.note("authentication", _METHODS[method])
         elif kind == b"E" or kind not in (b"R", b"N", b"v"):
-            if self._awaited:
-                self._awaited = False
-                self.login(ts, self._user, False)
+            if self._asked:
+                self.outcome(ts, False)
             return DONE
         return MORE
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._awaited:
-            self._awaited = False
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
 
 
 @begins(pattern(TCP, "00 ?? ?? ?? 00 03 00 0?", "00 00 00 ?? 04 d2 16 ??"))

@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
-from app.dpi.protocol_inspector import ProtocolInspector, on_port
+from app.dpi.login_inspector import LOGIN, LoginInspector
+from app.dpi.protocol_inspector import on_port
 from app.dpi.signatures import TCP, begins, on_ports
 
 _REXEC, _RLOGIN, _RSH = 512, 513, 514
@@ -17,7 +18,7 @@ _EXEC: Final = re.compile(rb"[0-9]{0,5}\0(" + _NAME + rb")\0[^\0]{1,128}\0[^\0]{
 _REFUSED: Final = re.compile(rb"incorrect|denied|refused|failed", re.IGNORECASE)
 
 
-class RServiceInspector(ProtocolInspector):
+class RServiceInspector(LoginInspector):
     """The first message, and the server's first byte: zero means that it agrees."""
 
     protocol = "rsh"
@@ -25,7 +26,7 @@ class RServiceInspector(ProtocolInspector):
     def __init__(self, flow: FlowContext, protocol: str, user: bytes) -> None:
         super().__init__(flow)
         self.protocol = protocol  # type: ignore[misc]  # one class for three services
-        self._user = user
+        self._user, self._asked = user, LOGIN if user else ""
 
     def data(self, direction: int, data: bytes, ts: int) -> bool:
         """See `Inspector`."""
@@ -33,16 +34,8 @@ class RServiceInspector(ProtocolInspector):
         if direction != RESPONDER or not data:
             return MORE
         agreed = data[:1] == b"\0" and not _REFUSED.search(data[:256])
-        user, self._user = self._user, b""
-        self.login(ts, user, agreed)
+        self.outcome(ts, agreed)
         return DONE
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._user:
-            user, self._user = self._user, b""
-            self.login(ts or self._first_ts, user, None)
-        super().close(ts)
 
 
 @begins(on_ports(TCP, _REXEC, _RLOGIN, _RSH))

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
-from app.dpi.protocol_inspector import ProtocolInspector
+from app.dpi.login_inspector import LOGIN, LoginInspector
 from app.dpi.signatures import TCP, begins, pattern
 
 _FIRST: Final = re.compile(rb"\*([1-9][0-9]{0,5})\r\n\$([1-9][0-9]?)\r\n([A-Za-z][A-Za-z._|-]{0,31})\r\n")
@@ -18,7 +18,7 @@ _WORDS: Final = 8  # words looked at in one command
 _LIMIT: Final = 16 << 10
 
 
-class RedisInspector(ProtocolInspector):
+class RedisInspector(LoginInspector):
     """The first commands of a connection."""
 
     protocol = "redis"
@@ -27,8 +27,6 @@ class RedisInspector(ProtocolInspector):
         super().__init__(flow)
         self._begun = bytearray()
         self._left = _COMMANDS
-        self._user: bytes | None = None
-        self._awaited = False
 
     def data(self, direction: int, data: bytes, ts: int) -> bool:
         """See `Inspector`."""
@@ -38,9 +36,8 @@ class RedisInspector(ProtocolInspector):
             found = _VERSION.search(data)
             if found:
                 self.note("version", found[1] or found[2])
-            if self._awaited and data[:1] in b"+-%*$":
-                self._awaited = False
-                self.login(ts, self._user, data[:1] != b"-")
+            if self._asked and data[:1] in b"+-%*$":
+                self.outcome(ts, data[:1] != b"-")
             return MORE
         self._begun += data
         while self._begun and self._left > 0:
@@ -81,16 +78,9 @@ class RedisInspector(ProtocolInspector):
         name = words[0].upper() if words else b""
         self.note("command", name)
         if name == b"AUTH" and len(words) in (2, 3):
-            self._user, self._awaited = words[1] if len(words) == 3 else None, True
+            self._user, self._asked = words[1] if len(words) == 3 else None, LOGIN
         elif name == b"HELLO" and len(words) >= 5 and words[2].upper() == b"AUTH":
-            self._user, self._awaited = words[3], True
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._awaited:
-            self._awaited = False
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
+            self._user, self._asked = words[3], LOGIN
 
 
 @begins(pattern(TCP, "2a 3?"))

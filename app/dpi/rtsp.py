@@ -7,6 +7,7 @@ from typing import Final
 
 from app.dpi.http1_message import basic_name
 from app.dpi.inspector import DONE, MORE, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, LoginInspector
 from app.dpi.printable import without_password
 from app.dpi.protocol_inspector import LineInspector
 from app.dpi.signatures import TCP, begins, pattern
@@ -20,7 +21,7 @@ _INTERLEAVED: Final = b"$"  # begins media within the connection (RFC 7826 § 14
 _REQUESTS: Final = 20  # logins come early
 
 
-class RtspInspector(LineInspector):
+class RtspInspector(LoginInspector, LineInspector):
     """One connection up to a login, the first media, or enough requests."""
 
     protocol = "rtsp"
@@ -28,8 +29,6 @@ class RtspInspector(LineInspector):
     def __init__(self, flow: FlowContext) -> None:
         super().__init__(flow)
         self._requests = 0
-        self._user: bytes | None = None
-        self._awaited = False
         self._in = False  # this client has shown its password and was let in
 
     def data(self, direction: int, data: bytes, ts: int) -> bool:
@@ -60,21 +59,13 @@ class RtspInspector(LineInspector):
         if name in (b"user-agent", b"server"):
             self.note(name.decode("ascii").replace("-", "_"), value.strip())
         elif name == b"authorization" and (user := basic_name(value.strip())) is not None:
-            self._user, self._awaited = user, True
+            self._user, self._asked = user, LOGIN
         return MORE
 
     def _answered(self, status: bytes, ts: int) -> None:
-        if self._awaited:
-            self._awaited = False
+        if self._asked:
             self._in = status != b"401"
-            self.login(ts, self._user, self._in)
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._awaited:
-            self._awaited = False
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
+            self.outcome(ts, self._in)
 
 
 @begins(pattern(TCP, "4?", "5?", spaced=True))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.inspector import MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, SASL_PLAIN, STARTTLS, LoginInspector
 from app.dpi.protocol_inspector import LineInspector, on_port, plain_user
 from app.dpi.signatures import TCP, begins, words
 
@@ -15,28 +16,23 @@ _QUOTED: Final = re.compile(rb'"?([A-Za-z0-9+/=]{4,2000})"?\Z')
 PORTS: Final = (4190, 2000)
 
 
-class SieveInspector(LineInspector):
+class SieveInspector(LoginInspector, LineInspector):
     """One session up to its login or STARTTLS (`flow.notes["starttls"]`)."""
 
     protocol = "sieve"
-
-    def __init__(self, flow: FlowContext) -> None:
-        super().__init__(flow)
-        self._user: bytes | None = None
-        self._asked = ""  # the command whose result comes next: "login", "starttls", "plain" (the response follows in a line of its own)
 
     def line(self, direction: int, line: bytes, ts: int) -> bool:
         """A command or a response; the originator is the client."""
         if direction == RESPONDER:
             return self._response(line, ts)
-        if self._asked == "plain":
+        if self._asked == SASL_PLAIN:
             found = _QUOTED.match(line.strip())
-            self._user, self._asked = plain_user(found[1]) if found else None, "login"
+            self._user, self._asked = plain_user(found[1]) if found else None, LOGIN
         elif found := _PLAIN.match(line):
             self._user = plain_user(found[1]) if found[1] else None
-            self._asked = "login" if found[1] else "plain"
+            self._asked = LOGIN if found[1] else SASL_PLAIN
         elif line[:8].upper() == b"STARTTLS":
-            self._asked = "starttls"
+            self._asked = STARTTLS
         return MORE
 
     def _response(self, line: bytes, ts: int) -> bool:
@@ -44,23 +40,9 @@ class SieveInspector(LineInspector):
             self.note("server", line[17:].strip(b'" '))
             self.tell(ts)
         result = line[:3].strip().upper()
-        if result not in (b"OK", b"NO", b"BYE") or self._asked == "plain":
+        if result not in (b"OK", b"NO", b"BYE") or self._asked == SASL_PLAIN:
             return MORE
-        asked, self._asked = self._asked, ""
-        if asked == "login":
-            self.login(ts, self._user, result == b"OK")
-            return DONE if result == b"OK" else MORE
-        if asked == "starttls" and result == b"OK":
-            self.flow.notes["starttls"] = True
-            return DONE
-        return MORE
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._asked == "login":
-            self._asked = ""
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
+        return self.answered(ts, result == b"OK")
 
 
 @begins(words(TCP, b'"IMPLEMENTATION', b'"SIEVE"', b'"SASL"', b'"VERSION"', b"AUTHENTICATE "))

@@ -8,6 +8,7 @@ from typing import Final
 
 from app.dpi.facts import Action
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, LoginInspector
 from app.dpi.printable import printable
 from app.dpi.protocol_inspector import LineInspector, decoded_base64, on_port, plain_user
 from app.dpi.signatures import TCP, begins, exactly, words
@@ -20,16 +21,14 @@ _MAIL_LINES: Final = 400  # looked at in the first mail
 _ATTACHED: Final = re.compile(rb"(?:file)?name\*?=\"?([^\";\r\n]{1,200})", re.IGNORECASE)
 
 
-class SmtpInspector(LineInspector):
+class SmtpInspector(LoginInspector, LineInspector):
     """One session, up to STARTTLS (`flow.notes["starttls"]`) or into the first mail."""
 
     protocol = "smtp"
 
     def __init__(self, flow: FlowContext) -> None:
         super().__init__(flow)
-        self._user: bytes | None = None
         self._awaited = ""  # what the client's next line is: "plain", "user", "password"
-        self._logging_in = False
         self._tls_asked = False
         self._mail = 0  # lines of it that came; 0: none
         self._subject = ""
@@ -84,7 +83,7 @@ class SmtpInspector(LineInspector):
 
     def _auth(self, mechanism: bytes, first: bytes) -> None:
         self.note("authentication", mechanism)
-        self._logging_in = mechanism in (b"PLAIN", b"LOGIN")
+        self._asked = LOGIN if mechanism in (b"PLAIN", b"LOGIN") else ""
         self._user = None
         if mechanism == b"PLAIN":
             self._awaited = "plain"
@@ -112,19 +111,17 @@ class SmtpInspector(LineInspector):
             self.note("banner", line[4:])
         elif code == b"250":
             self.tell(ts)
-        elif self._logging_in and (code == b"235" or code[:1] in (b"4", b"5")):
-            self._outcome(ts, code == b"235")
+        elif self._asked and (code == b"235" or code[:1] in (b"4", b"5")):
+            self.outcome(ts, code == b"235")
         return MORE
 
-    def _outcome(self, ts: int, succeeded: bool | None) -> None:
-        self._logging_in = False
+    def outcome(self, ts: int, succeeded: bool | None) -> None:
+        """Whether it succeeded or not, the client's next line is a command again."""
         self._awaited = ""
-        self.login(ts, self._user, succeeded)
+        super().outcome(ts, succeeded)
 
     def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._logging_in:
-            self._outcome(ts or self._first_ts, None)
+        """A mail whose end nobody saw."""
         self._tell_mail(ts or self._first_ts)
         super().close(ts)
 

@@ -9,7 +9,8 @@ import re
 from typing import Final
 
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
-from app.dpi.protocol_inspector import ProtocolInspector, on_port
+from app.dpi.login_inspector import LOGIN, LoginInspector
+from app.dpi.protocol_inspector import on_port
 from app.dpi.signatures import TCP, begins, on_ports, pattern
 
 _IAC, _SB, _SE = 255, 250, 240
@@ -24,7 +25,7 @@ _SCREEN: Final = 512  # bytes of the server's last words
 _BUDGET: Final = 64 << 10
 
 
-class TelnetInspector(ProtocolInspector):
+class TelnetInspector(LoginInspector):
     """One session up to its login."""
 
     protocol = "telnet"
@@ -34,8 +35,7 @@ class TelnetInspector(ProtocolInspector):
         self._option = [0, 0]  # place in a command: 0 none, 1 IAC, 2 verb, 3 subnegotiation, 4 IAC in it
         self._screen = bytearray()
         self._typed = bytearray()
-        self._user: bytes | None = None
-        self._state = ""  # what the client types: "user", "password"; "verdict": the server decides
+        self._state = ""  # what the client types: "user", "password"
         self._left = _BUDGET
 
     def data(self, direction: int, data: bytes, ts: int) -> bool:
@@ -59,21 +59,13 @@ class TelnetInspector(ProtocolInspector):
         self._option[direction] = 0
         return MORE
 
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._state == "verdict":
-            self._state = ""
-            self.login(ts or self._first_ts, self._user, None)
-        super().close(ts)
-
     def _read(self, ts: int) -> bool:
         """What the server's last words mean; True: the login is over."""
         screen = bytes(self._screen)
-        if self._state == "verdict":
+        if self._asked:
             refused = _REFUSED.search(screen) or _PROMPT.search(screen)
             if refused or _WELCOME.search(screen):
-                self._state = ""
-                self.login(ts, self._user, not refused)
+                self.outcome(ts, not refused)
                 if not refused:
                     return True
         if _PASSWORD.search(screen):
@@ -83,7 +75,7 @@ class TelnetInspector(ProtocolInspector):
         return False
 
     def _begin(self, state: str) -> None:
-        self._state = state
+        self._state, self._asked = state, ""
         self._typed.clear()
         self._screen.clear()
 
@@ -96,7 +88,7 @@ class TelnetInspector(ProtocolInspector):
                 self._user = bytes(self._typed)
                 self._state = "typed"
             elif self._state == "password" and byte == 13:
-                self._state = "verdict"
+                self._state, self._asked = "", LOGIN
                 self._screen.clear()
             self._typed.clear()
         elif byte >= 32 and self._state == "user" and len(self._typed) < 256:

@@ -7,8 +7,9 @@ from typing import Final
 
 from app.dpi.facts import LoginAttempt
 from app.dpi.inspector import DONE, MORE, RESPONDER, FlowContext, Inspector
+from app.dpi.login_inspector import LOGIN, LoginInspector
 from app.dpi.printable import printable
-from app.dpi.protocol_inspector import ProtocolInspector, plain_user
+from app.dpi.protocol_inspector import plain_user
 from app.dpi.signatures import TCP, begins, exactly
 
 _STREAM: Final = re.compile(rb"\s*(?:<\?xml [^>]{0,80}\?>\s*)?<stream:stream\b[^>]{0,1000}")
@@ -23,7 +24,7 @@ _VERDICT_KEPT: Final = 256
 _BUDGET: Final = 64 << 10
 
 
-class XmppInspector(ProtocolInspector):
+class XmppInspector(LoginInspector):
     """One stream up to its login or STARTTLS (`flow.notes["starttls"]`)."""
 
     protocol = "xmpp"
@@ -31,7 +32,6 @@ class XmppInspector(ProtocolInspector):
     def __init__(self, flow: FlowContext) -> None:
         super().__init__(flow)
         self._begun = [bytearray(), bytearray()]
-        self._user: bytes | None = None
         self._mechanism = ""  # of the login that is awaited
         self._left = _BUDGET
 
@@ -51,10 +51,10 @@ class XmppInspector(ProtocolInspector):
         if b"</auth>" not in begun and b"</query>" not in begun:
             return False
         if found := _AUTH.search(begun):
-            self._mechanism = bytes(found[1]).decode("ascii").upper()
+            self._mechanism, self._asked = bytes(found[1]).decode("ascii").upper(), LOGIN
             self._user = plain_user(bytes(found[2])) if self._mechanism == "PLAIN" else None
         elif (found := _QUERY.search(begun)) and (b"<password>" in found[1] or b"<digest>" in found[1]):
-            self._mechanism = "PLAIN" if b"<password>" in found[1] else "DIGEST"
+            self._mechanism, self._asked = "PLAIN" if b"<password>" in found[1] else "DIGEST", LOGIN
             name = _NAME.search(found[1])
             self._user = bytes(name[1]) if name else None
         begun.clear()
@@ -65,27 +65,20 @@ class XmppInspector(ProtocolInspector):
         if b"<proceed" in begun:
             self.flow.notes["starttls"] = True
             return True
-        found = _VERDICT.search(begun) if self._mechanism else None
+        found = _VERDICT.search(begun) if self._asked else None
         if found is None:
             return False
         agreed = found[0].startswith(b"<success") or found[1] == b"result"
         begun.clear()
-        self._told_login(ts, agreed)
-        return agreed
+        return self.answered(ts, agreed) is DONE
 
-    def _told_login(self, ts: int, succeeded: bool | None) -> None:
-        mechanism, self._mechanism = self._mechanism, ""
-        if mechanism == "PLAIN":
-            self.login(ts, self._user, succeeded)
-        elif mechanism not in ("ANONYMOUS", "EXTERNAL"):
-            user = printable(self._user) if self._user else None
-            self.flow.sink(LoginAttempt(self.flow.flow_id, ts, self.protocol, user, succeeded, mechanism))
-
-    def close(self, ts: int) -> None:
-        """A login whose outcome nobody saw."""
-        if self._mechanism:
-            self._told_login(ts or self._first_ts, None)
-        super().close(ts)
+    def login(self, ts: int, username: bytes | None, succeeded: bool | None) -> None:
+        """Only with PLAIN the password travels readable; two mechanisms have none."""
+        if self._mechanism == "PLAIN":
+            super().login(ts, username, succeeded)
+        elif self._mechanism not in ("ANONYMOUS", "EXTERNAL"):
+            user = printable(username) if username else None
+            self.flow.sink(LoginAttempt(self.flow.flow_id, ts, self.protocol, user, succeeded, self._mechanism))
 
 
 @begins(exactly(TCP, b"<?xml ", b"<stream:stream"))
