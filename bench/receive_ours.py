@@ -21,16 +21,19 @@ if TYPE_CHECKING:
     from app.capture.af_packet import RingSource
     from app.sensor.pipeline import Pipeline
 
-_DRAIN_S = 0.5
+_DRAIN_S = 0.5  # without a block: then the ring is empty, as the kernel hands over a block that is not full long before
 _TICK_S = 1.0
 
 
-def _work(source: RingSource, pipeline: Pipeline, seconds: float) -> None:
-    """Blocks that are ready, for at most `seconds`."""
+def _work(source: RingSource, pipeline: Pipeline, seconds: float) -> bool:
+    """Blocks that are ready, for at most `seconds`; were there any?"""
     end = time.monotonic() + seconds
+    found = False
     while time.monotonic() < end and (block := source.read()) is not None:
         pipeline.feed(block)
         source.release(block)
+        found = True
+    return found
 
 
 def _capture(source: RingSource, pipeline: Pipeline) -> None:
@@ -66,7 +69,8 @@ def main() -> None:
     source.refuse_more()
     end = time.monotonic() + _DRAIN_S
     while time.monotonic() < end:
-        _work(source, pipeline, _DRAIN_S)
+        if _work(source, pipeline, _DRAIN_S):
+            end = time.monotonic() + _DRAIN_S
         time.sleep(0.02)
     pipeline.close_tick()
     pipeline.finish()

@@ -22,6 +22,7 @@ from app.sensor.pipeline import Pipeline
 Notify = Callable[[str, str], None]  # level, text
 
 DRAIN_SECONDS: Final = 0.15  # after "stop": longer than the kernel keeps a half-filled ring block
+LONGEST_DRAIN_SECONDS: Final = 3.0  # for what is in the ring before that: whoever asked waits for the answer
 MAX_SNAPLEN: Final = 262_144
 
 
@@ -35,6 +36,7 @@ class CaptureControl:
         self._notify = notify
         self._source: Source | None = None
         self._wanted: Wanted | None = None  # a live capture that was asked for
+        self._behind = False  # blocks may be waiting that are older than now
         self._losses = {"kernel_drops": 0, "ring_freezes": 0}
         self._state: dict[str, Any] = {
             "state": "stopped",
@@ -64,6 +66,11 @@ class CaptureControl:
     def live(self) -> bool:
         """The clock of the capture is the wall clock."""
         return self._source is not None and self._state["source"] == "live"
+
+    @property
+    def up_to_now(self) -> bool:
+        """A live capture of which everything is read: what was silent until now is silent. Otherwise only its packets tell the time."""
+        return self.live and not self._behind
 
     def state(self) -> dict[str, Any]:
         """The snapshot's `capture`."""
@@ -123,6 +130,7 @@ class CaptureControl:
         refuse = getattr(self._source, "refuse_more", None)
         if refuse is not None:
             refuse()
+            self.work(time.monotonic() + LONGEST_DRAIN_SECONDS)
             self.work(time.monotonic() + DRAIN_SECONDS, wait=True)
         self._close("stopped", None)
 
@@ -130,6 +138,7 @@ class CaptureControl:
 
     def work(self, deadline: float, wait: bool = False) -> None:
         """Read and analyse until nothing is there or the monotonic deadline passed; `wait`: until the deadline in any case."""
+        self._behind = True
         while self._source is not None and time.monotonic() < deadline:
             source = self._source
             try:
@@ -142,10 +151,12 @@ class CaptureControl:
                 source.release(block)
             elif source.finished:
                 self._finished(source)
-            elif wait:
-                time.sleep(0.005)
-            elif source.fileno() is not None:
-                return
+            else:
+                self._behind = False
+                if wait:
+                    time.sleep(0.005)
+                elif source.fileno() is not None:
+                    return
 
     def watch_interfaces(self) -> None:
         """Tell of interfaces that went down or away, and take up those that are back."""

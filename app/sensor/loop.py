@@ -80,10 +80,10 @@ class Loop:
         try:
             while not self._ending:
                 self._wait()
+                if self._parts is not None:
+                    self._work(self._parts)  # before the tick, which asks how far the capture has been read
                 if time.monotonic() >= self._next_tick:
                     self._tick()
-                if self._parts is not None:
-                    self._work(self._parts)
             self._link.flush()
         except LinkClosed as error:
             _log.info("the sensor ends: %s", error)
@@ -226,4 +226,4 @@ class Loop:
             "lag_ms": round(self._lag_ms, 3),
             "uptime_s": round(time.monotonic() - self._started, 3),
         }
-        return parts.snapshots.make(parts.control.state(), losses, health, parts.control.live)
+        return parts.snapshots.make(parts.control.state(), losses, health, parts.control.live, parts.control.up_to_now)

@@ -90,15 +90,16 @@ class SnapshotMaker:
             self._forget()
 
     def make(
-        self, capture: dict[str, Any], losses: dict[str, int], health: dict[str, Any], live: bool
+        self, capture: dict[str, Any], losses: dict[str, int], health: dict[str, Any], live: bool, up_to_now: bool
     ) -> dict[str, Any]:
-        """The next snapshot. capture, losses, health: what the loop knows; live: the capture's clock is the wall clock."""
+        """The next snapshot. capture, losses, health: what the loop knows; live: the capture's clock is the wall clock; up_to_now: no
+        packets wait that are older."""
         assert self._pipeline is not None, "watch() comes first"
         pipeline = self._pipeline
         self._follow()
         wall_ns = time.time_ns()
         pipeline.kernel_drops = losses.get("kernel_drops", 0)
-        if live:
+        if up_to_now:
             pipeline.expire(wall_ns)
         closed = pipeline.close_tick()
         flows, deferred = self._changed_flows(closed)

@@ -21,6 +21,9 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.web import until
+from tests.integration.replayed import recorded
+
 CAPTURES = Path(__file__).parents[1] / "data" / "captures"
 PROJECT = Path(__file__).parents[2]
 TOOLS = ("ip", "tcpreplay", "tcpdump")
@@ -145,9 +148,9 @@ class Collector:
                 self.by_interface[name] = self.by_interface.get(name, 0) + 1
             self.source.release(block)
 
-    def until(self, packets: int, seconds: float = 30.0) -> None:
+    def until(self, packets: int) -> None:
         """Read until so many came; then a little longer, to see any that are too many."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + 30.0
         while self.writer.written < packets and time.monotonic() < end:
             select.select([self.source.fileno()], [], [], 0.1)
             self.take()
@@ -189,7 +192,7 @@ def test_every_packet_is_captured_or_counted_as_dropped(namespace: str) -> None:
         )  # nobody reads meanwhile: far more than the ring holds
         collector.take()
         second = replay(namespace, CAPTURES / "app-bgp.pcap", loop=2)
-        collector.until(first + second, 1.0)
+        until(lambda: collector.take() or collector.writer.written + source.statistics().kernel_drops >= first + second)
         statistics = source.statistics()
         assert statistics.kernel_drops > 0
         assert statistics.queue_freezes > 0
@@ -207,8 +210,8 @@ def test_a_reader_that_keeps_up_loses_nothing_at_full_speed(namespace: str) -> N
             target=lambda: counted.append(replay(namespace, CAPTURES / "app-bgp.pcap", loop=1000))
         )
         thread.start()
-        packets = 0
-        while thread.is_alive() or select.select([source.fileno()], [], [], 0.2)[0]:
+        packets, end = 0, time.monotonic() + 60
+        while thread.is_alive() or (packets + source.statistics().kernel_drops < counted[0] and time.monotonic() < end):
             select.select([source.fileno()], [], [], 0.1)
             while (block := source.read()) is not None:
                 packets += len(block.frames)
@@ -251,7 +254,13 @@ def test_filters_select_what_tcpdump_selects(namespace: str, tmp_path: Path, tex
         try:
             collector = Collector(source)
             replay(namespace, *VLAN_FILES, speed="--pps=1000")  # tcpdump must keep up
-            collector.until(10**9, 2.0)
+            before, theirs = -1, written.stat().st_size
+            end = time.monotonic() + 30
+            while (before, collector.writer.written) != (theirs, recorded(written)[0]) and time.monotonic() < end:
+                before = theirs
+                time.sleep(0.5)
+                collector.take()
+                theirs = written.stat().st_size
         finally:
             source.close()
     finally:
@@ -266,10 +275,8 @@ def test_the_snap_length_cuts_and_the_wire_length_stays(namespace: str) -> None:
         source = entered(namespace, lambda text=text: open_source(["vb"], text, snaplen=60))
         try:
             collector = Collector(source)
-            collector.until(replay(namespace, CAPTURES / "app-bgp.pcap") if not text else 79, 0.1 if text else 5.0)
-            if text:
-                replay(namespace, CAPTURES / "app-bgp.pcap")
-                collector.until(79)
+            sent = replay(namespace, CAPTURES / "app-bgp.pcap")
+            collector.until(79 if text else sent)
             frames = collector.frames()
             assert max(len(data) for data, _ in frames) == 60
             assert max(wire for _, wire in frames) > 60
@@ -341,7 +348,7 @@ def test_promiscuous_mode_ends_with_the_source(namespace: str) -> None:
 def test_a_block_that_is_still_held_outlives_the_source(namespace: str) -> None:
     source = entered(namespace, lambda: open_source(["vb"]))
     replay(namespace, CAPTURES / "app-bgp.pcap")
-    assert select.select([source.fileno()], [], [], 5)[0]
+    assert select.select([source.fileno()], [], [], 30)[0]
     block = source.read()
     source.close()
     assert promiscuity(namespace, "vb") == 0
@@ -368,13 +375,15 @@ def test_blocks_that_are_held_keep_their_memory(namespace: str) -> None:
             if source.statistics().kernel_drops:
                 break
         assert source.statistics().kernel_drops > 0  # the ring is full of what is held
+        later = Collector(source)  # what the kernel had not handed over yet
         for block, copy in held:
             assert copy == [
                 block.data[int(f["offset"]) : int(f["offset"]) + int(f["cap_len"])].tobytes() for f in block.frames
             ]
             source.release(block)
             source.release(block)  # a second time does nothing
-        assert seen + source.statistics().kernel_drops == sent
+        until(lambda: later.take() or seen + later.writer.written + source.statistics().kernel_drops >= sent)
+        assert seen + later.writer.written + source.statistics().kernel_drops == sent
         collector = Collector(source)
         collector.until(replay(namespace, CAPTURES / "app-bgp.pcap"))
         assert collector.writer.written == 91

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -19,10 +17,11 @@ from typing import Any
 import pytest
 
 from bench import netns
-from bench.netns import RECEIVER_END, SENDER_END, Pair
+from bench.netns import RECEIVER_END, Pair
 from bench.profiles import imix
 from bench.traffic import Facts, write
 from tests import compiled_kernels
+from tests.integration.replayed import replay, tcpdump
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKETS = 40_000
@@ -89,7 +88,7 @@ class Program:
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(10)
+            self.process.wait(30)
         finally:
             self.process.kill()
             self.process.wait()
@@ -122,52 +121,19 @@ def program(pair: Pair) -> Iterator[Program]:
         shutil.rmtree(place)
 
 
-@pytest.fixture
-def tcpdump(pair: Pair, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """tcpdump beside us on the same interface, with room enough never to drop."""
-    path = tmp_path / "tcpdump.pcap"
-    command = ["tcpdump", "-i", RECEIVER_END, "-B", "131072", "-Z", "root", "-w", str(path)]
-    process = subprocess.Popen(pair.inside(pair.receiver, command), stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert any("listening on" in line for line in process.stderr)
-    yield process, path
-    process.kill()
-    process.communicate()
-
-
-def replay(pair: Pair, file: Path, *rate: str) -> int:
-    """Sends a file once with tcpreplay; how many packets it says it sent."""
-    command = ["tcpreplay", "-i", SENDER_END, "--preload-pcap", *rate, str(file)]
-    done = subprocess.run(pair.inside(pair.sender, command), check=True, capture_output=True, text=True)
-    found = re.search(r"Successful packets:\s+(\d+)", done.stdout)
-    assert found is not None, done.stdout
-    return int(found.group(1))
-
-
-def recorded(path: Path) -> tuple[int, int]:
-    """Packets and bytes on the wire in a pcap file."""
-    data, packets, octets, position = path.read_bytes(), 0, 0, 24
-    while position < len(data):
-        captured, wire = struct.unpack_from("<II", data, position + 8)
-        position, packets, octets = position + 16 + captured, packets + 1, octets + wire
-    return packets, octets
-
-
 def test_the_api_counts_what_tcpdump_wrote_and_what_was_sent(
-    pair: Pair, program: Program, tcpdump: tuple[subprocess.Popen[str], Path], traffic: tuple[Path, Facts]
+    pair: Pair, program: Program, tmp_path: Path, traffic: tuple[Path, Facts]
 ) -> None:
     """At a modest rate nothing is lost, and at top speed what is lost is counted."""
-    process, path = tcpdump
     file, facts = traffic
-    sent = replay(pair, file, f"--pps={RATE}")
-    program.wait(SETTLE_SECONDS, lambda: sum(program.counted()) >= sent)
-    time.sleep(2.0)  # tcpdump leaves what is in its ring when it is ended
-    process.send_signal(signal.SIGINT)
-    assert "0 packets dropped by kernel" in process.communicate(timeout=20)[1]
+    with tcpdump(pair, tmp_path / "tcpdump.pcap") as recording:
+        sent = replay(pair, file, f"--pps={RATE}")
+        program.wait(SETTLE_SECONDS, lambda: sum(program.counted()) >= sent)
+        recorded = recording.end(sent)
     stats = program.get("/api/stats")
     assert stats["losses"]["kernel_drops"] == 0
     assert sent == facts.packets
-    assert (stats["totals"]["packets"], stats["totals"]["bytes"]) == recorded(path) == (sent, facts.frame_bytes)
+    assert (stats["totals"]["packets"], stats["totals"]["bytes"]) == recorded == (sent, facts.frame_bytes)
     assert stats["totals"]["flows"] == facts.flows
 
     sent += replay(pair, file, "--topspeed")
