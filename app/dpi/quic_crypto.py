@@ -1,19 +1,14 @@
 """Keys of QUIC's Initial packets, and their removal (RFC 9001 § 5, RFC 9369 § 3.3).
 
 Anybody who saw the client's first Destination Connection ID can make these keys: the encryption only keeps out what was not made for QUIC.
-That is of use here: a packet that authenticates is QUIC beyond doubt. HKDF is a few HMACs, faster made by hand than by a library.
+That is of use here: a packet that authenticates is QUIC beyond doubt. HKDF is a few HMACs, faster made by hand than by a library. The library of
+the ciphers is imported with the first keys: it takes 7 MB, which a process that sees no QUIC does without.
 """
 
 from __future__ import annotations
 
 import hmac
 from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from app.dpi.quic_versions import is_v2, salts
 
@@ -33,9 +28,16 @@ def hkdf_expand_label(secret: bytes, label: bytes, length: int) -> bytes:
 class InitialKeys:
     """The keys of one side's Initial packets."""
 
-    __slots__ = ("_aead", "_iv", "_mask")
+    __slots__ = ("_aead", "_iv", "_mask", "_refused")
 
     def __init__(self, key: bytes, iv: bytes, header_key: bytes) -> None:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers import Cipher
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        from cryptography.hazmat.primitives.ciphers.algorithms import AES
+        from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+        self._refused = InvalidTag
         self._aead = AESGCM(key)
         self._iv = int.from_bytes(iv, "big")
         # header protection is defined as one block of AES in ECB mode (RFC 9001 § 5.4.3)
@@ -57,7 +59,7 @@ class InitialKeys:
             return None
         try:
             return self._aead.decrypt(nonce, sealed, header)
-        except InvalidTag:
+        except self._refused:
             return None
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from app.dpi.certificates import parse_chain
 from app.dpi.cipher_suites import cipher_name
 from app.dpi.facts import TlsClientHello, TlsServerHello
 from app.dpi.fingerprints import ja3, ja4
@@ -76,6 +75,8 @@ class Handshake:
             self._server_hello(body, ts)
         elif kind == CERTIFICATE:
             if self._held is not None:
+                from app.dpi.certificates import parse_chain  # 9 MB, which a process takes with its first certificate
+
                 self._held.certificates = parse_chain(body)
                 self.answered()
         elif kind in _BEHIND_CERTIFICATE:

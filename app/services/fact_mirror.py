@@ -13,6 +13,7 @@ from app.model.timestamps import parse_time
 from app.services.fact_documents import KINDS, Fact, document, flow_number
 from app.services.flow_facts import MAX_MEMO, SAID_BY_CLIENT, FlowFacts, known_flow
 from app.services.flow_mirror import FlowMirror
+from app.stats.bounded import make_room
 
 KEPT: Final[dict[str, int]] = {"dns": 20_000, "tls": 10_000, "http": 10_000, "logins": 2_000}
 MAX_WAITING: Final = 10_000  # names that wait for the row of their flow
@@ -138,8 +139,7 @@ class FactMirror:
         return flow_id
 
     def _await(self, flow_id: int, source: str, name: Any, ns: int) -> None:
-        if len(self._waiting) >= MAX_WAITING:
-            self._waiting.pop(next(iter(self._waiting)))
+        make_room(self._waiting, MAX_WAITING)
         if source != "certificate" or flow_id not in self._waiting:  # what the client asked for says more
             self._waiting[flow_id] = (source, name, ns)
 

@@ -14,6 +14,7 @@ from app.dpi.facts import DnsAnswer
 from app.enrich.names import CAPACITY, NameTable, PassiveName
 from app.enrich.oui import mac_number
 from app.services.owner_book import OwnerBook
+from app.stats.bounded import make_room
 from app.wire.addresses import format_address, parse_address
 
 MAX_KNOWN: Final = 200_000  # flows
@@ -185,14 +186,16 @@ class FlowFacts:
         self.now_ns = 0
 
     def take(self, flow_id: int, known: KnownFlow) -> None:
-        """At most MAX_KNOWN: the flow that was heard of first goes."""
-        if flow_id not in self.flows and len(self.flows) >= MAX_KNOWN:
-            self.flows.pop(next(iter(self.flows)))
+        """At most MAX_KNOWN: the flows that were heard of first go."""
+        if flow_id not in self.flows:
+            make_room(self.flows, MAX_KNOWN)
         self.flows[flow_id] = known
 
     def learn_mac(self, address: str, mac: str, source: str) -> None:
         """Hardware address of a neighbour (empty: it was a mistake); at most MAX_MACS, the first heard of go. `ValueError` for what are no addresses."""
         _, high, low = parse_address(address)
+        if (high, low) not in self.macs:
+            make_room(self.macs, MAX_MACS)
         known = self.macs.pop((high, low), None)
         if mac and mac_number(mac) is None:
             raise ValueError("no hardware address")
@@ -200,8 +203,6 @@ class FlowFacts:
             self.macs[high, low] = known
         elif mac:
             self.macs[high, low] = HardwareAddress(mac.lower(), source)
-        if len(self.macs) > MAX_MACS:
-            self.macs.pop(next(iter(self.macs)))
         if self.macs.get((high, low)) != known:
             self.names.note_changed((high, low))
 

@@ -17,6 +17,7 @@ from app.services.connections import columns
 from app.services.fact_documents import Fact
 from app.services.history_documents import Documents, Judgement
 from app.services.mirror import Mirror
+from app.stats.bounded import make_room
 from app.store.layout import COUNTERS, FACTS, FLOW_DTYPE, FLOW_INTEGERS, FLOW_TEXTS, MINUTE_COUNTERS
 
 NS: Final = 1_000_000_000
@@ -217,8 +218,7 @@ class Collector:
             for name, now, then in zip(COUNTERS, counters, before, strict=True):
                 row[name] = max(now - then, 0)
         if active:
-            if len(self._open) >= MAX_OPEN:
-                self._open.pop(next(iter(self._open)))
+            make_room(self._open, MAX_OPEN)
             self._open[flow_id] = ((known[0] if known else 0) + 1, int(row["end"]), counters)
 
     def _take_lists(self, minute_too: bool) -> None:

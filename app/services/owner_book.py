@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.stats.bounded import make_room
+
 MAX_OWNED: Final = 200_000  # flows
 MAX_RECORDS: Final = 32_768
 MAX_TEXT: Final = 500
@@ -67,9 +69,9 @@ class OwnerBook:
         self.version = 0
 
     def take(self, flow_id: int, owner: FlowOwner) -> None:
-        """At most MAX_OWNED: the flow that was heard of first goes."""
-        if flow_id not in self.flows and len(self.flows) >= MAX_OWNED:
-            self.flows.pop(next(iter(self.flows)))
+        """At most MAX_OWNED: the flows that were heard of first go."""
+        if flow_id not in self.flows:
+            make_room(self.flows, MAX_OWNED)
         self.flows[flow_id] = owner
 
     def of(

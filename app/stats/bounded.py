@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from typing import Generic, TypeVar
+from itertools import islice
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+def make_room(entries: dict[Any, Any], most: int) -> int:
+    """Room for one more in a dict of at most `most` entries: the oldest 256th goes when it is full; returns how many went.
+
+    Whoever looks for the first entry of a dict passes over every one that was deleted before it, so taking out one at a time costs as much as there were
+    entries; an OrderedDict does not, but takes twice the memory.
+    """
+    if len(entries) < most:
+        return 0
+    oldest = list(islice(entries, len(entries) - most + max(most >> 8, 1)))
+    for key in oldest:
+        del entries[key]
+    return len(oldest)
 
 
 class Last(list[V]):
