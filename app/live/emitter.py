@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from app.live.encoding import outgoing
+from app.model.live_load import LiveLoad
 from app.services.mirror import Mirror
 from app.services.subscriptions import Subscription, Subscriptions
 
@@ -23,6 +24,7 @@ class Emitter:
         self._server = server
         self._mirror = mirror
         self._subscriptions = subscriptions
+        self._frames = 0
 
     def run(self) -> None:
         generation = -1
@@ -46,11 +48,17 @@ class Emitter:
     def _send(self, sid: str, name: str, subscription: Subscription, frame: Any) -> None:
         subscription.waiting = True
         subscription.sent = time.monotonic()
+        self._frames += 1
 
         def acknowledged(*_: Any) -> None:
             subscription.waiting = False
 
         self._server.emit(name, outgoing(frame), to=sid, namespace="/", callback=acknowledged)
+
+    def load(self) -> LiveLoad:
+        """What clients cost, those that do not read as well."""
+        transports = list(self._server.eio.sockets.values())
+        return LiveLoad(len(transports), sum(one.queue.qsize() for one in transports), self._frames)
 
     def _drained(self, sid: str) -> bool:
         """Whether everything for this client has left its queue; for clients that do not acknowledge."""

@@ -41,7 +41,9 @@ def add_live(app: Flask, house: House, identity: CallerIdentity) -> SocketIO:
     if house.sessions is not None:
         house.sessions.on_end = subscriptions.end_session
     socketio.on_namespace(Live(house, identity, subscriptions))
-    app.extensions[EMITTER] = Emitter(socketio.server, house.mirror, subscriptions)
+    emitter = Emitter(socketio.server, house.mirror, subscriptions)
+    house.live_load = emitter.load
+    app.extensions[EMITTER] = emitter
     return socketio
 
 

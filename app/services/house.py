@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.concurrency import spawn
+from app.model.live_load import LiveLoad
 from app.services.alert_book import judged
 from app.services.alert_house import AlertHouse
 from app.services.captures import CaptureRequest, Captures
@@ -54,6 +55,7 @@ class House:
     history: History
     entropy_recorder: EntropyRecorder
     shut_down: Callable[[], None] = _nothing
+    live_load: Callable[[], LiveLoad] = LiveLoad
     sessions: Sessions | None = None  # beside the live capture
     started: float = field(default_factory=time.time)
     frames: SharedFrames = field(default_factory=SharedFrames)

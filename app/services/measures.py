@@ -28,6 +28,7 @@ def measures(house: House, alerts: Iterable[Fact]) -> list[Measure]:
     capture, insight = mirror.part("capture"), mirror.part("insight")
     rules = Counter((str(one.document["rule"]), str(one.document["severity"])) for one in alerts)
     undecoded = losses.get("undecoded") or {}
+    live = house.live_load()
     found = [
         _one("up", "gauge", "1 while the sensor is connected and speaks.", float(mirror.sensor.state == "connected")),
         _one("capture_running", "gauge", "1 while packets are captured or replayed.", float(capture.get("state") in ("running", "replaying"))),
@@ -45,6 +46,9 @@ def measures(house: House, alerts: Iterable[Fact]) -> list[Measure]:
         _one("payload_bytes_skipped_total", "counter", "Payload that inspection left out.", insight.get("bytes_skipped")),
         _one("snapshots_replaced_total", "counter", "Updates that the web side was too slow to take.", losses.get("snapshots_replaced")),
         _one("queue_flows", "gauge", "Changed flows that wait for the next update.", mirror.flows_deferred),
+        _one("live_clients", "gauge", "Clients connected to the live stream.", live.clients),
+        _one("live_queue_messages", "gauge", "Messages that wait for clients of the live stream; a client that does not read has a few, never more.", live.waiting),
+        _one("live_frames_total", "counter", "Frames made for clients of the live stream.", live.frames),
         _one("tick_milliseconds", "gauge", "How long the sensor took for its last tick.", health.get("tick_ms")),
         _one("lag_milliseconds", "gauge", "How far the sensor's tick was behind its time.", health.get("lag_ms")),
         _one("sensor_memory_bytes", "gauge", "Memory that the sensor holds.", health.get("rss_bytes")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 import requests
 import socketio
 
+from app.services.subscriptions import ACK_SECONDS
 from tests.fakes.web import Server, running_server, until
 
 # python-socketio's client leaves its socket to the garbage collector
@@ -109,32 +111,35 @@ def send_text(connection: socket.socket, text: str) -> None:
     connection.sendall(head + bytes(4) + data)
 
 
-def resident_kib(server: Server) -> int:
-    for line in Path(f"/proc/{server.process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1])
-    raise AssertionError("no VmRSS")
+def live_load(server: Server) -> dict[str, int]:
+    """The measures of the live stream: clients, queue_messages."""
+    text = requests.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {server.token}"}, timeout=30).text
+    return {name: int(value) for name, value in re.findall(r"^netglass_live_(\w+) (\d+)$", text, re.MULTILINE)}
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_clients_that_stop_reading_cost_no_growing_memory(server: Server) -> None:
+    """Counted where it would grow, in the queues: resident memory moves by more than this, as the tables of a young process fill."""
+    topics = ["connections", "stats", "packets", "protocol_stats"]
     with Listener(server, "stats") as reader:
+        before = live_load(server)["frames_total"]
         stalled = [handshake(server) for _ in range(5)]
         for connection in stalled:
             send_text(connection, "40")
             time.sleep(0.1)
-            send_text(
-                connection,
-                '420["subscribe",{"topics":["connections","stats","packets","protocol_stats"],"limit":2000}]',
-            )
-        time.sleep(2)
-        before, frames = resident_kib(server), len(reader.frames["stats"])
-        time.sleep(7)
-        assert resident_kib(server) - before < 20_000
-        assert len(reader.frames["stats"]) - frames >= 5, "the others are served meanwhile"
+            send_text(connection, "42" + json.dumps(["subscribe", {"topics": topics, "limit": 2000}]))
+        frames, deepest, begun = len(reader.frames["stats"]), 0, time.monotonic()
+        while len(reader.frames["stats"]) - frames < 12:  # the others are served meanwhile
+            load = live_load(server)
+            deepest = max(deepest, load["queue_messages"])
+            time.sleep(0.1)
+        tries = 2 + int((time.monotonic() - begun) / ACK_SECONDS)  # of each topic, for a client that answers nothing
+        unread = load["frames_total"] - before - len(reader.frames["stats"])
+        print(f"deepest queue: {deepest} messages; {unread} frames for clients that do not read")
+        assert len(stalled) <= unread <= len(stalled) * len(topics) * tries
+        assert deepest <= len(stalled) * (len(topics) + 3), "a frame for each topic, an answer, a ping"
         for connection in stalled:
             connection.close()
-    assert requests.get(f"{server.url}/healthz", timeout=30).status_code == 200
+    until(lambda: (load := live_load(server))["clients"] == load["queue_messages"] == 0)
 
 
 def test_an_oversized_message_ends_only_its_sender(server: Server) -> None:
@@ -168,7 +173,7 @@ def test_a_large_upload_does_not_stop_the_others(server: Server) -> None:
     sender.join()
     assert answers[0].status_code == 202
     print(f"slowest answer during an upload of 100 MiB: {max(waits) * 1000:.0f} ms")
-    assert max(waits) < 10
+    assert max(waits) < 2
     until(lambda: not list((server.data_dir / "uploads").iterdir()), 30)
 
 
@@ -215,7 +220,7 @@ def test_the_sensors_death_reaches_the_browser_within_two_seconds(mode: str, tmp
     ):
         times: dict[str, float] = {}
         started = time.monotonic()
-        while "back" not in times and time.monotonic() - started < 60:
+        while "back" not in times and time.monotonic() - started < 12:
             states = [frame["state"] for frame in listener.frames["sensor_state"]]
             if "restarting" in states and "died" not in times:
                 times["died"] = time.monotonic()
@@ -224,7 +229,7 @@ def test_the_sensors_death_reaches_the_browser_within_two_seconds(mode: str, tmp
             if "died" in times and states[-1] == "connected":
                 times["back"] = time.monotonic()
             time.sleep(0.01)
-        assert times["back"] - times["died"] < 20
+        assert times["back"] - times["died"] < 2
 
 
 @pytest.mark.parametrize("mode", MODES)
