@@ -17,6 +17,7 @@ STATUSES: Final = ("new", "acknowledged", "false_positive")
 MAX_FLOW_IDS: Final = 50  # kept of one alert
 MAX_EVIDENCE: Final = 50
 MAX_TEXT: Final = 400  # characters of a reason
+SUBJECT_DIGITS: Final = 8  # of an alert's id, the first ones: the same for all alerts of one rule about one thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Alert:
     count: int = 1
     flow_ids: list[int] = field(default_factory=list)  # the first ones, at most MAX_FLOW_IDS
     evidence: list[Evidence] = field(default_factory=list)
-    filed: int | None = None  # so many of the evidence are in the file of its packets; None where none was cut
+    filed: int | None = (
+        None  # so many of the evidence are in the file of its packets; None where there is no file and none is to come
+    )
     not_seen: dict[str, int] = field(default_factory=dict)  # what the conclusion could not rest on: losses by name
 
     def take(self, detection: Detection) -> None:
@@ -105,6 +108,10 @@ def weight(detection: Detection) -> tuple[int, float]:
 
 
 def alert_id(detection: Detection) -> str:
-    """16 hex digits; the same for the same rule, fold key and time, so that a replay gives the same."""
-    text = "\x1f".join(map(str, (detection.rule, *detection.fold, detection.ts)))
-    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
+    """SUBJECT_DIGITS hex digits for rule and fold key, as many for the time, so that a replay gives the same."""
+    subject = "\x1f".join(map(str, (detection.rule, *detection.fold)))
+    return _digits(subject) + _digits(str(detection.ts))
+
+
+def _digits(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=SUBJECT_DIGITS // 2).hexdigest()

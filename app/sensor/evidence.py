@@ -70,7 +70,7 @@ class EvidenceCutter:
 
     def __init__(self, store: PacketStore, unmasked: bool = False) -> None:
         self.interfaces: Callable[[], Sequence[str]] = list  # names of the capture's interfaces
-        self.on_filed: Callable[[Alert], None] = lambda alert: None  # an alert has a new file
+        self.on_filed: Callable[[Alert], None] = lambda alert: None  # an alert has a new file, or gets none
         self._store = store
         self._unmasked = unmasked
         self.lost = 0  # alerts whose packets nobody had time for
@@ -94,6 +94,8 @@ class EvidenceCutter:
             self.lost += 1
             return
         self._waiting[alert.id] = alert
+        if alert.filed is None:
+            alert.filed = 0  # names its packets when it is known which of them can be shown
 
     def cut(self) -> None:
         """Make the files that are wanted, as far as this tick's budget goes."""
@@ -111,9 +113,11 @@ class EvidenceCutter:
             if frames:
                 alert.evidence = [one for one in alert.evidence if one.packet_id in held] or _speaking(alert, frames)
                 alert.filed = len(alert.evidence)
-                self.on_filed(alert)
                 file = self._file(alert, frames)
                 self._ready.append({"id": alert_id, "packets": len(frames), "complete": complete, "file": file})
+            else:
+                alert.filed = None
+            self.on_filed(alert)
         while len(self._cuts) > 4 * MAX_WAITING:
             self._cuts.pop(next(iter(self._cuts)))
 

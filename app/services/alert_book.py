@@ -64,9 +64,12 @@ class AlertBook:
         """`listener(documents)` is called with alerts that are new and not muted, oldest first."""
         self._listeners.append(listener)
 
+    def keep_evidence(self, snapshot: dict[str, Any]) -> None:
+        """Before the mirror applies it: whoever reads that an alert names a packet finds it in the alert's file."""
+        self.evidence.take(snapshot.get("evidence"))
+
     def take_snapshot(self, snapshot: dict[str, Any]) -> None:
         """After the mirror applied it."""
-        self.evidence.take(snapshot.get("evidence"))
         if self._mirror.captures != self._capture:
             self._capture = self._mirror.captures
             self._told.clear()

@@ -93,6 +93,7 @@ class House:
             lambda: judged(book.inputs()), book.mutes.all, lambda: (book.triage.version, book.mutes.version)
         )
         link.on_hello = lambda: captures.after_hello(house.initial_capture())
+        link.before_snapshot = book.keep_evidence
         link.on_message = house._after_message
         return house
 

@@ -67,6 +67,7 @@ class SensorLink:
         self.source = source
         self.mirror = mirror
         self.on_hello: Callable[[], None] = lambda: None
+        self.before_snapshot: Callable[[Message], None] = lambda message: None
         self.on_message: Callable[[Message], None] = lambda message: None
         self.unknown_messages = 0
         self.failures = 0  # messages over which something here stumbled
@@ -153,6 +154,7 @@ class SensorLink:
     def _take(self, message: Message) -> None:
         kind = message["type"]
         if kind == "snapshot":
+            self.before_snapshot(message)
             self.mirror.apply(message)
         elif kind == "reply":
             self._deliver(message)

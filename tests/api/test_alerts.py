@@ -136,6 +136,20 @@ def test_the_packets_of_an_alert(site, tmp_path):
     response.close()
 
 
+def test_the_file_is_there_before_the_alert_that_names_its_packets(tmp_path, monkeypatch):
+    with running_site(tmp_path, flows=100, interval=0.02) as site:
+        apply, files, there = site.house.mirror.apply, site.house.alerts.book.evidence, []
+
+        def watched(snapshot):
+            there.extend(files.find(entry["id"]) is not None for entry in snapshot.get("evidence") or ())
+            apply(snapshot)
+
+        monkeypatch.setattr(site.house.mirror, "apply", watched)
+        until(lambda: len(there) >= 3)
+        monkeypatch.undo()
+    assert all(there)
+
+
 def test_evidence_is_bounded(tmp_path):
     from app.services.evidence_files import EvidenceFiles
     from app.services.query_errors import NotThere

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app.capture.pcap_file import open_file
+from app.detect.alert_documents import alert_document
 from app.detect.engine import Engine
 from app.model.alert import Alert, Detection, Evidence
 from app.model.errors import CaptureError
@@ -138,7 +139,12 @@ def test_the_file_raises_the_alert_again(tmp_path):
 def test_limit_passed_at_another_packet_is_the_same_alert_an_hour_later_another(tmp_path):
     alerts, files = cut(arp_sweep(tmp_path / "sweep.pcap"))
     one = alerts[0]
-    wanted = {"id": "0123456789abcdef", "rule": "host_sweep_arp", "source": "10.0.0.1", "target": one.detection.target}
+    wanted = {
+        "id": one.id[:8] + "89abcdef",
+        "rule": "host_sweep_arp",
+        "source": "10.0.0.1",
+        "target": one.detection.target,
+    }
     file = tmp_path / "evidence.pcapng"
     for seconds, same in ((1, True), (-1, True), (3_599, True), (7_200, False), (-7_200, False)):
         moment = rfc3339(one.first_seen + seconds * 10**9)
@@ -149,6 +155,19 @@ def test_limit_passed_at_another_packet_is_the_same_alert_an_hour_later_another(
         if same:
             assert found["alert"]["id"] == wanted["id"]
             assert found["differences"]["first_seen"] == [moment, rfc3339(one.first_seen)]
+            assert "id" not in found["differences"]
+
+
+def test_an_alert_of_another_subject_keeps_its_own_id(tmp_path):
+    """The same rule and the same ends, but folded by another key."""
+    alerts, files = cut(arp_sweep(tmp_path / "sweep.pcap"))
+    one = alerts[0]
+    file = tmp_path / "evidence.pcapng"
+    wanted = {"id": "0123456789abcdef", "rule": "host_sweep_arp", "source": "10.0.0.1", "target": one.detection.target}
+    file.write_bytes(pcapng_header(json.dumps({"netglass_alert": wanted})) + without_header(files[one.id]["file"]))
+    found = reproduce(str(file))
+    assert (found["reproduced"], found["alert"]["id"]) == (True, one.id)
+    assert found["differences"]["id"] == [wanted["id"], one.id]
 
 
 def starvation(path, requests=230):
@@ -252,6 +271,26 @@ def test_packets_are_named_for_a_detector_that_names_flows(tmp_path):
     assert entry["complete"]
     assert 0 < len(nameless.backed) <= 10
     assert {one.ts for one in nameless.backed} <= stamps_of(entry["file"])
+
+
+def test_no_packet_is_named_before_it_is_known_which_can_be_shown(tmp_path):
+    store = PacketStore(1 << 20)
+    cutter = EvidenceCutter(store)
+    pipeline = Pipeline(4096, store)
+    source = open_file(arp_sweep(tmp_path / "few.pcap", 30))
+    pipeline.feed(source.read())
+    source.close()
+    told = []
+    cutter.on_filed = told.append
+    shown, gone = alert(1, (1, 9999)), alert(2, (8888, 9999))
+    gone.flow_ids, gone.detection.source = [], "10.9.9.9"
+    for one in (shown, gone):
+        cutter.want(one)
+        assert alert_document(one)["evidence_packets"] == []
+    assert len(cutter.take()) == 1
+    assert [one["packet"] for one in alert_document(shown)["evidence_packets"]] == [1]
+    assert len(gone.backed) == 2  # no file is to come: what the detector named is all that there is
+    assert told == [shown, gone]
 
 
 def test_packets_that_are_gone_are_said(tmp_path):
