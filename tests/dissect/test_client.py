@@ -48,7 +48,7 @@ def test_jobs_are_answered_in_order_without_blocking(dissector):
     started = time.monotonic()
     for number in range(5):
         dissector.submit(number, FRAME, 1)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 5
     assert dissector.busy
     assert [job_id for job_id, _ in wait(dissector, 5)] == [0, 1, 2, 3, 4]
     assert not dissector.busy
@@ -135,7 +135,7 @@ def test_a_packet_that_takes_too_long_is_shown_by_its_beginning(dissector):
     ip = bytes.fromhex("4500") + (20 + len(udp)).to_bytes(2, "big") + bytes.fromhex("00010000401100000a0000010a000002")
     started = time.monotonic()
     result = dissector.dissect(FRAME[:14] + ip + udp, 1)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 8
     assert len(result["hex"]) == 2 * len(FRAME[:14] + ip + udp)
     assert [layer["name"] for layer in result["tree"]][:3] == ["Ether", "IP", "UDP"]
     assert result["error"] is None or "took longer than 3 s" in result["error"]

@@ -156,17 +156,17 @@ def test_places_are_inside_the_frame_and_show_the_value(dissect):
 
 def test_a_frame_of_endless_layers_ends(dissect):
     tags = ETHERNET[:12] + b"\x81\x00\x00\x01" * 16000
-    started = time.monotonic()
+    started = time.process_time()
     found = dissect(tags, 1)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 4
     assert len(list(every(found["tree"]))) <= 7000
     pointers = (
         struct.pack(">6H", 1, 0x8180, 0, 4000, 0, 0) + b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x01\x00\x04abcd" * 3000
     )
     udp = struct.pack(">HHHH", 53, 4000, (8 + len(pointers)) & 0xFFFF, 0)
-    started = time.monotonic()
+    started = time.process_time()
     dissect(ETHERNET + ipv4(17, udp + pointers[:60_000]), 1)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 4
 
 
 @settings(max_examples=300, deadline=4000)

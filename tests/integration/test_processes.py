@@ -378,7 +378,7 @@ def test_stopped_sensor_does_not_delay_the_end(tree):
     os.kill(tree.sensor, signal.SIGSTOP)
     tree.process.terminate()
     assert tree.process.wait(PATIENCE) == 0
-    assert wait_until(lambda: not alive(tree.sensor), PATIENCE)
+    assert wait_until(lambda: not alive(tree.sensor), 1)
 
 
 def test_commands_of_wrong_shape_are_refused(tree):

@@ -110,7 +110,7 @@ def test_no_network_is_a_status(tmp_path) -> None:
     began = time.monotonic()
     assert one.ask(["8.8.8.8"]) == {}
     assert one.status.state == "unreachable"
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2
 
 
 def test_a_server_that_hangs_is_given_up(fake, tmp_path, monkeypatch) -> None:

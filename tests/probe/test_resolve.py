@@ -68,7 +68,7 @@ def test_a_silent_server_is_given_up_and_said(fake) -> None:
     resolver = Resolver(["127.0.0.1"], fake.port, lifetime=0.3)
     began = time.monotonic()
     assert resolver.get_hostname("8.8.8.8") is None
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2
     assert resolver.document()["state"] == "failed"
     assert resolver.get_hostname("8.8.8.8") is None  # from memory
     assert resolver.asked == 1

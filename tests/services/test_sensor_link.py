@@ -88,7 +88,7 @@ def test_death_is_seen_within_two_seconds_and_the_next_sensor_goes_on(site: Site
     started = time.monotonic()
     first.die()
     until(lambda: site.house.mirror.sensor.state == "restarting", 30)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 2
     until(lambda: "signal 9" in (site.house.mirror.sensor.message or ""), 30)
     with pytest.raises(CommandError) as refused:
         site.house.link.command("stop")
@@ -126,9 +126,9 @@ def test_a_command_under_way_fails_at_once_when_the_sensor_dies(site: Site) -> N
     threading.Timer(0.2, site.broker.sensor.die).start()
     started = time.monotonic()
     with pytest.raises(CommandError) as refused:
-        site.house.link.command("stop", 60)
+        site.house.link.command("stop", 10)
     assert refused.value.code == "sensor_gone"
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 3
 
 
 def test_a_capture_that_was_stopped_is_not_started_again(site: Site) -> None:

@@ -176,7 +176,7 @@ def test_every_packet_of_a_fast_sender_is_counted(pair, tmp_path):
         asked = time.monotonic()
         process.terminate()
         _, err = process.communicate(timeout=30)
-        assert time.monotonic() - asked < 25
+        assert time.monotonic() - asked < 8
         printed.seek(0)
         out = printed.read()
     assert process.returncode == 0, err

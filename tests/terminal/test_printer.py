@@ -32,7 +32,7 @@ def test_a_reader_that_stands_still_costs_no_time():
         if printer.room(1):
             printer.packets(["x" * 1_000], 1)
             printed += 1
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 2
     assert printed < QUEUE + 200
     os.close(read)  # the reader goes; the writer notices
     end = time.monotonic() + 5
