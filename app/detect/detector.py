@@ -26,6 +26,10 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 MOST_REPEATS: Final = 8192  # things of which a detector counts how often they came
+MOST_WAITING: Final = 2048  # rows of the contact tables whose answers are waited for
+LONGEST_WAIT_NS: Final = (
+    3_000_000_000  # for answers, while attempts go on: by then only those to the newest ones can be under way
+)
 
 
 class Detector:
@@ -52,6 +56,7 @@ class Detector:
         self._say = say
         self.rationed = 0  # packets that nobody had the time to look at
         self._repeats: BoundedMap[Any, int] | None = None
+        self._awaited: BoundedMap[tuple[str, int, int], tuple[int, int]] | None = None  # (since, asked last)
         self._rations: dict[str, list[int]] = {}
         turned = knobs or {}
         self._knob = {knob.name: float(turned.get(knob.name, knob.default)) for knob in self.knobs}
@@ -87,10 +92,18 @@ class Detector:
         return self._knob[name]
 
     def wait(self, table: str, contact: Contact, ns: int = 1_500_000_000) -> bool:
-        """True while answers to the last attempt may be under way; the row is then shown again."""
+        """True while answers to the last attempt may be under way, and for LONGEST_WAIT_NS where attempts go on; the row is then shown again."""
         contacts = self.context.contacts
-        if self.context.ending or contacts is None or self.context.now_ns - contact.last >= ns:
+        if self._awaited is None:
+            self._awaited = self.bounded(MOST_WAITING)
+        key, now = (table, contact.slot, contact.first), self.context.now_ns
+        since, asked = self._awaited.get(key) or (now, now)
+        if now - asked > LONGEST_WAIT_NS:  # what was waited for then has come
+            since = now
+        if self.context.ending or contacts is None or now - contact.last >= ns or now - since >= LONGEST_WAIT_NS:
+            self._awaited.pop(key)
             return False
+        self._awaited[key] = since, now
         contacts.again(table, contact)
         return True
 

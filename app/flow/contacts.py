@@ -150,14 +150,16 @@ class Contacts:
             row[at.FIRST],
             row[at.LAST],
             row[at.ATTEMPTS],
-            estimate(row[at.DISTINCT]),
+            min(
+                estimate(row[at.DISTINCT]), row[at.ATTEMPTS]
+            ),  # ports in order fill the map evenly, which is taken for more
             row[at.ANSWERS],
             row[at.REFUSALS],
             row[at.KINDS],
             row[at.SECOND],
             row[at.IN_SECOND],
             row[at.PEAK],
-            estimate(side, 256),
+            min(estimate(side, 256), row[at.ATTEMPTS]),
             row[at.PAYLOAD],
             row[at.TOLD],
             tuple(zip(row[at.PACKETS : at.PACKETS + kept], row[at.TIMES : at.TIMES + kept], strict=True)),

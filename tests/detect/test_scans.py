@@ -54,6 +54,13 @@ def test_port_scans_by_flags(flags: str, word: str, answer: str) -> None:
     assert alert.evidence
 
 
+def test_a_scan_that_goes_on_without_answers_is_told_while_it_does() -> None:
+    packets = all_of(*(tried(port * 0.4, CLIENT, SERVER, 20 + port) for port in range(100)))
+    alert = only(alerts_of(packets), "port_scan")
+    assert alert.first_seen - EPOCH <= (10 * 0.4 + 5) * SECOND
+    assert alert.detection.measured == alert.detection.details["packets"]  # not more ports than attempts
+
+
 def test_a_slow_scan_adds_up() -> None:
     packets = all_of(*(tried(port * 200.0, CLIENT, SERVER, 20 + port) for port in range(14)))
     assert "slow" in only(alerts_of(packets), "port_scan").detection.title
