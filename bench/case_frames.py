@@ -39,8 +39,8 @@ def ip(src: str, dst: str, protocol: int, body: bytes, vlan: int = 0, ttl: int =
     return ethernet(head + socket.inet_aton(src) + socket.inet_aton(dst) + body, 0x0800, mac(src), mac(dst), vlan)
 
 
-def tcp(src: str, sport: int, dst: str, dport: int, flags: int, payload: bytes = b"", seq: int = 1000, ack: int = 0, vlan: int = 0) -> bytes:  # fmt: skip
-    head = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, 0x50, flags, 64_240, 0, 0)
+def tcp(src: str, sport: int, dst: str, dport: int, flags: int, payload: bytes = b"", seq: int = 1000, ack: int = 0, vlan: int = 0, window: int = 64_240) -> bytes:  # fmt: skip
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, 0x50, flags, window, 0, 0)
     return ip(src, dst, 6, head + payload, vlan)
 
 

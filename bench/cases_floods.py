@@ -8,7 +8,24 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from bench.case_frames import ACK, BROADCAST, FIN, PSH, RST, SYN, URG, Timed, dns, echo, in_order, ip, tcp, tried, udp
+from bench.case_frames import (
+    ACK,
+    BROADCAST,
+    FIN,
+    PSH,
+    RST,
+    SYN,
+    URG,
+    Timed,
+    dns,
+    echo,
+    in_order,
+    ip,
+    tcp,
+    tried,
+    udp,
+    unreachable,
+)
 from bench.cases import Case
 
 VICTIM, VICTIM6, FAR = "10.1.1.20", "2001:db8:1::20", "185.220.1.9"
@@ -178,6 +195,42 @@ def relayed(port: int, size: int) -> list[Timed]:
     return made
 
 
+def stream(number: int, rate: float, payload: Callable[[int, Random], bytes], port: int = 9, refused: bool = False) -> list[Timed]:  # fmt: skip
+    """Datagrams of one flow; `refused`: once a second the target says that nobody is there."""
+    random, made, asked = Random(number), [], 0.0
+    for i in range(number):
+        frame = udp(FAR, 5000, VICTIM, port, payload(i, random))
+        made.append((i / rate, frame))
+        if refused and i / rate >= asked:
+            asked += 1
+            made.append((i / rate + 0.0001, unreachable(VICTIM, FAR, frame)))
+    return made
+
+
+def within(number: int, rate: float, numbers: Callable[[int, Random], tuple[int, int]], flags: int = ACK, payload: int = 0, refused: bool = False) -> list[Timed]:  # fmt: skip
+    """Segments of one flow that nobody opened."""
+    random, made = Random(number), []
+    for i in range(number):
+        seq, ack = numbers(i, random)
+        made.append((i / rate, tcp(FAR, 4444, VICTIM, 80, flags, bytes(payload), seq, ack)))
+        if refused:
+            made.append((i / rate + 0.0001, tcp(VICTIM, 80, FAR, 4444, RST, seq=ack)))
+    return made
+
+
+def counted(i: int, random: Random) -> bytes:
+    """As throughput is measured: a number, a time, filling."""
+    return struct.pack("!III", i, 1_700_000_000, i * 500) + bytes(1400)
+
+
+def film(i: int, random: Random) -> bytes:
+    return struct.pack("!BBHII", 0x80, 0x60, i & 0xFFFF, i * 90, 77) + random.randbytes(1200)
+
+
+def by_chance(i: int, random: Random) -> tuple[int, int]:
+    return random.getrandbits(32), random.getrandbits(32)
+
+
 def one(random: Random) -> str:
     return FAR
 
@@ -217,6 +270,19 @@ CASES: Final = (
     Case("UDP flood, forged sources, any port", ("udp_flood",), VICTIM, partial(datagrams, 4000, 1500.0)),
     Case("UDP flood of one source to one port", ("udp_flood",), VICTIM, partial(datagrams, 4000, 1500.0, False)),
     Case("UDP flood within one flow", ("datagram_flood",), VICTIM, partial(datagrams, 24_000, 8000.0, False, True)),
+    Case("UDP flood within one flow, 500 a second", ("datagram_flood",), VICTIM, partial(stream, 4000, 500.0, lambda i, random: b"X" * 120)),
+    Case("UDP flood within one flow, empty, 400 a second", ("datagram_flood",), VICTIM, partial(stream, 4000, 400.0, lambda i, random: b"")),
+    Case("UDP flood within one flow, by chance, 500 a second", ("datagram_flood",), VICTIM, partial(stream, 4000, 500.0, lambda i, random: random.randbytes(500))),
+    Case("UDP flood within one flow that is refused, 200 a second", ("datagram_flood",), VICTIM, partial(stream, 2000, 200.0, counted, 9, True)),
+    Case("ACK flood within one flow, 500 a second", ("tcp_flood",), VICTIM, partial(within, 4000, 500.0, lambda i, random: (1000, 77))),
+    Case("ACK flood within one flow, numbers by chance", ("tcp_flood",), VICTIM, partial(within, 4000, 800.0, by_chance)),
+    Case("ACK flood within one flow that is refused", ("tcp_flood",), VICTIM, partial(within, 4000, 500.0, by_chance, ACK, 0, True)),
+    Case("PSH+ACK flood within one flow", ("tcp_flood",), VICTIM, partial(within, 4000, 500.0, lambda i, random: (1000, 77), PSH | ACK, 200)),
+    Case("harmless: acknowledgements of a download, of which the other half is not seen", (), None, partial(within, 20_000, 6000.0, lambda i, random: (1000, i * 2896))),
+    Case("harmless: a file that is sent up, of which the other half is not seen", (), None, partial(within, 8000, 2000.0, lambda i, random: (i * 1400, 77), ACK, 1400)),
+    Case("harmless: throughput is measured by UDP", (), None, partial(stream, 16_000, 4000.0, counted)),
+    Case("harmless: film that nobody sees any more", (), None, partial(stream, 8000, 1000.0, film, 5004, True)),
+    Case("harmless: metrics for a collector that is down", (), None, partial(stream, 4000, 500.0, lambda i, random: b"requests:1|c", 8125, True)),
     Case("ICMP flood", ("icmp_flood",), VICTIM, partial(pings, 1500, 500.0, one)),
     Case("ICMP flood, forged sources", ("icmp_flood",), VICTIM, partial(pings, 1500, 500.0, stranger)),
     Case("ICMPv6 flood", ("icmp_flood",), VICTIM6, partial(pings, 1500, 500.0, lambda random: "2001:db8::5", VICTIM6)),

@@ -284,6 +284,23 @@ def one_stream(rate: float, number: int, port: int, dst: str) -> list[Timed]:
     return [(i / rate, udp("10.2.1.1", 50_000, dst, port, bytes(1300))) for i in range(number)]
 
 
+def looked_after() -> list[Timed]:
+    """A load balancer sees again and again whether forty programs of a host take connections; a program fetches empty files by FTP."""
+    checks = (tried(k * 5 + i * 0.02, "10.3.0.2", "10.3.0.10", 9001 + i, "H") for k in range(10) for i in range(40))
+    empty = (connection(i * 12, CLIENT, SERVER, 20_000 + i * 379 % 40_000, []) for i in range(70))
+    listed = (
+        connection(i * 3, CLIENT, "203.0.113.11", 20_000 + i * 379 % 40_000, [(1, b"x" * 150)]) for i in range(200)
+    )
+    return in_order([*checks, *empty, *listed])
+
+
+def answers_to_services() -> list[Timed]:
+    """Leases that are renewed, answers of a port mapper, and what keeps telephones reachable; the questions were not captured."""
+    made = [(i * 0.5, udp(ROUTER, 67, f"192.168.7.{20 + i}", 68, bytes(300))) for i in range(60)]
+    made += [(i * 1.0, udp("10.2.0.9", 111, "10.2.0.20", 650 + i, bytes(28))) for i in range(40)]
+    return made + [(i * 1.0, udp(SERVER, 5060, f"192.168.7.{20 + i}", 5062 + i)) for i in range(40)]
+
+
 _LOOK_ALIKES: Final[dict[str, Callable[[], list[Timed]]]] = {
     "page of a content network": page,
     "programs that are offline": offline,
@@ -318,6 +335,8 @@ _LOOK_ALIKES: Final[dict[str, Callable[[], list[Timed]]]] = {
     "searches with odd words": searches,
     "search for devices": discovered,
     "flow records": partial(one_stream, 1000.0, 6000, 2055, "10.2.9.9"),
+    "programs of a host that are looked after": looked_after,
+    "answers to ports of services": answers_to_services,
     "film to a group": partial(one_stream, 8000.0, 16_000, 5004, "239.1.1.1"),
 }  # fmt: skip
 CASES: Final = tuple(Case(f"harmless: {name}", (), None, frames) for name, frames in _LOOK_ALIKES.items())

@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from bench.case_frames import Said, Timed, address, answer, asked, connection, http, in_order
+from bench.case_frames import ACK, PSH, SYN, Said, Timed, address, answer, asked, connection, http, in_order, port, tcp
 from bench.cases import Case
 
 VICTIM, FAR, RESOLVER = "10.1.1.20", "185.220.1.9", "10.1.1.53"
@@ -58,6 +58,29 @@ def unfinished(first: bytes, piece: bytes, number: int, clients: int = 1) -> lis
     return in_order(
         connection(i * 0.02, client(i % clients), VICTIM, 80, said, gap=5.0, close=False) for i in range(number)
     )
+
+
+def unread(number: int, clients: int = 1, fetched: int = 1152, window: int = 0, pause: float = 30.0) -> list[Timed]:
+    """Requests whose answer is not taken: the server asks again and again whether it may send, at growing intervals."""
+    made: list[Timed] = []
+    for i in range(number):
+        who, own, at, get = client(i % clients), port(), i * 0.05, http("GET", "/large.iso", VICTIM)
+        gets, sent = 1001 + len(get), 5001 + fetched
+        made += [
+            (at, tcp(who, own, VICTIM, 80, SYN, window=1152)),
+            (at + 0.001, tcp(VICTIM, 80, who, own, SYN | ACK, seq=5000, ack=1001)),
+            (at + 0.002, tcp(who, own, VICTIM, 80, ACK, seq=1001, ack=5001, window=1152)),
+            (at + 0.003, tcp(who, own, VICTIM, 80, PSH | ACK, get, 1001, 5001, window=1152)),
+        ]
+        for begin in range(0, fetched, 1400):
+            part = bytes(min(1400, fetched - begin))
+            made.append((at + 0.004 + begin * 1e-7, tcp(VICTIM, 80, who, own, ACK, part, 5001 + begin, gets)))
+        wait, asks = 0.2, at + 0.3
+        while asks < at + pause:
+            made.append((asks, tcp(VICTIM, 80, who, own, ACK, seq=sent - 1, ack=gets)))
+            made.append((asks + 0.001, tcp(who, own, VICTIM, 80, ACK, seq=gets, ack=sent, window=window)))
+            wait, asks = wait * 2, asks + wait
+    return sorted(made, key=lambda one: one[0])
 
 
 def pending(number: int) -> list[Timed]:
@@ -114,12 +137,17 @@ CASES: Final = (
     Case("slowloris", _SLOW, VICTIM, partial(unfinished, _HEAD, b"X-a: b\r\n", 100)),
     Case("slowloris of 20 clients", _SLOW, VICTIM, partial(unfinished, _HEAD, b"X-a: b\r\n", 100, 20)),
     Case("slow POST", _SLOW, VICTIM, partial(unfinished, _POST, b"ab", 100)),
+    Case("slow read", _SLOW, VICTIM, partial(unread, 60)),
+    Case("slow read of 20 clients, some bytes at a time", _SLOW, VICTIM, partial(unread, 60, 20, 8000, 40)),
     Case("water torture by 50 clients", _NAMES, RESOLVER, partial(made_up, 1000, 200.0, 50, 3)),
     Case("water torture that nobody answers", _NAMES, RESOLVER, partial(made_up, 1000, 200.0, 50, 0)),
     Case("water torture by one client, servers fail", _NAMES, RESOLVER, partial(made_up, 600, 50.0, 1, 2)),
     Case("list of host names", ("dns_enumeration",), RESOLVER, partial(words, 500, 50.0)),
     Case("harmless: program that calls another over one connection", (), None, partial(kept, 1500, "Go-http-client/1.1", "/rpc", 300.0, "10.1.1.9")),
     Case("harmless: pages that wait for news", (), None, partial(pending, 80)),
+    Case("harmless: players that are halted", (), None, partial(unread, 60, 20, 400_000)),
+    Case("harmless: clients that are busy for some seconds", (), None, partial(unread, 60, 60, 20_000, 0, 5.0)),
+    Case("harmless: a browser whose tab sleeps", (), None, partial(unread, 6)),
     Case("harmless: busy web site", (), None, partial(visits, 800, 100.0)),
     Case("harmless: names of a content network", (), None, partial(hosts, 1000, 200.0)),
 )  # fmt: skip

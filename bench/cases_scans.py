@@ -16,6 +16,7 @@ from bench.case_frames import (
     URG,
     Timed,
     arp,
+    connection,
     dns,
     echo,
     in_order,
@@ -43,11 +44,16 @@ def ports(number: int, step: float, answer: str = "R", src: str = BAD, dst: str 
     )
 
 
-def datagrams(number: int, step: float, refused: bool, src: str = BAD, dst: str = VICTIM) -> list[Timed]:
+def greeted(number: int, step: float) -> list[Timed]:
+    """A connect scan of a honeypot: each port says what a service of that number says."""
+    return in_order(connection(i * step, BAD, VICTIM, i + 20, [(1, b"220 ready\r\n")]) for i in range(number))
+
+
+def datagrams(number: int, step: float, refused: bool, src: str = BAD, dst: str = VICTIM, sport: int = 51_000) -> list[Timed]:  # fmt: skip
     """A UDP scan."""
     made = []
     for i in range(number):
-        frame = udp(src, 51_000, dst, PORTS[i] if number <= len(PORTS) else i + 1)
+        frame = udp(src, sport, dst, PORTS[i] if number <= len(PORTS) else i + 1)
         made.append((i * step, frame))
         if refused:
             made.append((i * step + 0.001, unreachable(dst, src, frame)))
@@ -155,6 +161,14 @@ CASES: Final = (
     Case("SYN+FIN scan", _SCAN, BAD, partial(ports, 20, 0.01, flags=SYN | FIN)),
     Case("UDP scan, refused", _SCAN, BAD, partial(datagrams, 40, 0.05, True)),
     Case("UDP scan, silent, slow", _SCAN, BAD, partial(datagrams, 20, 1.0, False)),
+    Case("UDP scan from port 53, refused", _SCAN, BAD, partial(datagrams, 40, 0.05, True, sport=53)),
+    Case("UDP scan from port 53, silent", _SCAN, BAD, partial(datagrams, 300, 0.02, False, sport=53)),
+    Case("UDP scan of high ports from port 500", _SCAN, BAD, lambda: [(i * 0.05, udp(BAD, 500, VICTIM, 20_000 + i)) for i in range(60)]),
+    Case("sweep for SNMP from port 123", _SWEEP, BAD, lambda: [(i * 0.05, udp(BAD, 123, f"10.1.2.{i + 1}", 161, SNMP)) for i in range(60)]),
+    Case("SYN scan, every port answers", _SCAN, BAD, partial(ports, 40, 0.01, "H")),
+    Case("SYN scan, every port answers, slow", _SCAN, BAD, partial(ports, 60, 10.0, "H")),
+    Case("SYN scan, half of the ports answer", _SCAN, BAD, lambda: in_order(tried(i * 0.02, BAD, VICTIM, i + 1, "H" if i % 2 else "R") for i in range(80))),
+    Case("connect scan of a honeypot", _SCAN, BAD, partial(greeted, 40, 0.05)),
     Case("UDP scan over IPv6", _SCAN, BAD6, partial(datagrams, 40, 0.05, False, BAD6, VICTIM6)),
     Case("SYN scan among decoys", _SCAN, BAD, decoys),
     Case("SYN scan in tiny fragments", ("tiny_fragments",), BAD, partial(pieces, 30)),

@@ -1,7 +1,8 @@
 """Floods of packets that belong to no connection: TCP segments without a SYN before them, and a single stream of datagrams that nobody answers.
 
 Floods of SYNs and of new flows are told by `app.detect.flood`. Here the flow table is asked: where many flows of one or two segments without a SYN go to one host, or one flow
-carries thousands of packets a second one way. A capture that shows one direction alone has flows that go on, or few of them.
+carries some hundred packets a second one way and more. Of such a flow some packets are looked at (`app.detect.stream_samples`): a measurement of throughput, a call or a capture that shows
+one direction alone has numbers and heads that go on.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detect import networks
+from app.detect.batch import Batch
 from app.detect.detector import Detector
 from app.detect.rule import Knob, Rule
+from app.detect.service_names import COLLECTORS
+from app.detect.stream_samples import AT_ONCE, KEPT, StreamSamples
 
 SECOND: Final = 1_000_000_000
 RECENT_NS: Final = 2 * SECOND
@@ -21,6 +25,9 @@ SYN, RST, ACK = 2, 4, 16
 SCANNING_PORTS: Final = 4  # source ports of a scanner of segments
 MOST_HOSTS: Final = 16  # told in one second
 MOST_FLOWS: Final = 64
+MOST_WATCHED: Final = 16  # flows of which packets are looked at, at the same time
+HARDLY: Final = 50  # packets for one answer: not answered
+UNREACHABLE: Final = {1: 3, 58: 1}  # ICMP's type by protocol
 
 
 class OneSidedFlood(Detector):
@@ -39,36 +46,72 @@ class OneSidedFlood(Detector):
             "datagram_flood",
             "UDP flood (denial of service): one stream that nobody answers",
             "medium",
-            "One sender sends another thousands of datagrams a second within one flow, and gets no answer.",
-            "Measurements of throughput, film and sound between studios, collectors of flow records with very many senders.",
+            "One sender sends another thousands of datagrams a second within one flow and gets no answer; or hundreds that mean nothing, or that nobody is there to take.",
+            "Measurements of throughput, film and sound between studios, collectors of flow records with very many senders; a program that goes on sending to a service that is down.",
             "See whether the target wants the stream; else ask the provider to filter the source.",
             "T1498.001",
         ),
     )
     knobs = (
         Knob("segments", 300, "flows", "Of one or two segments without a SYN to one host within two seconds."),
-        Knob("one_flow", 5000, "segments/s", "Within one flow that nobody opened, without data and without an answer: acknowledgements of a transfer are fewer."),
+        Knob("one_flow", 300, "segments/s", "Within one flow that nobody opened, unanswered or reset, whose numbers do not go on; those of a transfer do."),
         Knob("resets", 300, "segments/s", "Within one flow of nothing but resets or FINs: a connection ends once."),
         Knob("datagrams", 5000, "datagrams/s", "Film for one viewer has 500 to 2000."),
+        Knob("filler", 300, "datagrams/s", "Within one flow, unanswered, of one content or without any head: media and measurements count in theirs."),
+        Knob("refused", 100, "datagrams/s", "Within one flow, of which the target says by ICMP that nobody takes them: programs give up, and players have heads of media."),
+        Knob("lasting", 3, "s", "Of the three above: programs that start or are left send a burst."),
         Knob("single", 1000, "flows", "Of one or two datagrams from ports below the target's, unanswered, to one host within two seconds."),
         Knob("high", 20_000, "packets/s", "From here the severity of a stream is high."),
     )  # fmt: skip
+    selections = ("all",)
     wants_flows = True
 
     def begin(self) -> None:
         self._told = self.bounded(2048, int)
+        self._watched: dict[int, tuple[np.void, StreamSamples]] = {}  # by flow: its row, what was seen of it since
+
+    def on_packets(self, batch: Batch) -> None:
+        """Some packets of the flows that are watched, and what ICMP says of them."""
+        for flow, (row, samples) in self._watched.items():
+            if not samples.enough:
+                slots = batch.packets["flow"] == row["slot"]
+                mine = np.flatnonzero(slots & (batch.packets["src_port"] == row["src_port"])) + batch.begin
+                mine = mine[batch.column("src_lo", mine) == row["src_lo"]]
+                for index in mine[:: max(1, len(mine) // AT_ONCE)][:AT_ONCE].tolist():
+                    one = batch.row(index)
+                    if batch.flow_id(index) == flow:
+                        samples.add(int(one["seq"]), int(one["ack"]), batch.payload(index, KEPT), batch.evidence(index))
+            if int(row["protocol"]) == 17:
+                samples.refused += self._refusals(batch, row)
+
+    @staticmethod
+    def _refusals(batch: Batch, row: np.void) -> int:
+        """How often the target said that nobody takes the flow's datagrams."""
+        icmp = batch.select("icmp")
+        if not len(icmp):
+            return 0
+        said = (batch.column("src_lo", icmp) == row["dst_lo"]) & (batch.column("dst_lo", icmp) == row["src_lo"])
+        ports = int(row["src_port"]).to_bytes(2, "big") + int(row["dst_port"]).to_bytes(2, "big")
+        count = 0
+        for index in icmp[said][:AT_ONCE].tolist():
+            one = batch.row(index)
+            quoted = batch.frame(index, 160)[int(one["payload_offset"]) :]
+            count += int(one["src_port"]) == UNREACHABLE.get(int(one["protocol"])) and ports in quoted
+        return count
 
     def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
         recent = self.context.now_ns - RECENT_NS
         parts = [part[(part["end"] >= recent) & (part["kind"] & 2 == 0)] for part in (changed, ended)]
         self._segments([part[part["protocol"] == 6] for part in parts])
-        rows = np.concatenate([part[part["dst_packets"] == 0] for part in parts])
+        rows = np.concatenate([part[_unanswered(part)] for part in parts])
         single = rows[(rows["protocol"] == 17) & (rows["src_packets"] <= 2) & (rows["src_port"] < rows["dst_port"])]
         if len(single) >= self.knob("single"):
             self._single(single)
         busy = rows[rows["src_packets"] >= self.knob("resets")]
         for row in busy[:MOST_FLOWS]:
             self._stream(row)
+        for flow in [flow for flow, (row, _) in self._watched.items() if row["end"] < recent]:
+            del self._watched[flow]
 
     def _segments(self, parts: list[NDArray[np.void]]) -> None:
         """Flows without a SYN of which no more came, unanswered or reset; SYN-ACKs to who did not call, whose receiver the flow table takes for the originator."""
@@ -153,27 +196,58 @@ class OneSidedFlood(Detector):
             )
 
     def _stream(self, row: np.void) -> None:
-        tcp, packets = int(row["protocol"]) == 6, int(row["src_packets"])
+        tcp, packets, flow = int(row["protocol"]) == 6, int(row["src_packets"]), int(row["flow_id"])
         target = (int(row["dst_hi"]), int(row["dst_lo"]))
         if int(row["protocol"]) not in (6, 17) or networks.is_group(*target) or networks.maybe_broadcast(*target):
             return
-        if tcp and (int(row["src_flags"]) & SYN or int(row["src_payload"]) > packets):  # a capture of one direction
-            return
         seconds = max((int(row["end"]) - int(row["start"])) / SECOND, 1.0)
-        ending = tcp and not int(row["src_flags"]) & ACK
-        rate, limit = packets / seconds, self.knob("resets" if ending else "one_flow" if tcp else "datagrams")
-        key = int(row["flow_id"])
-        if rate < limit or packets < 2 * self._told[key]:
+        if (tcp and int(row["src_flags"]) & SYN) or packets < 2 * self._told[flow]:
             return
-        self._told[key] = packets
-        source, name = networks.text(int(row["src_hi"]), int(row["src_lo"])), networks.text(*target)
-        what = "empty TCP segments" if tcp else "datagrams"
+        if tcp and not int(row["src_flags"]) & ACK:  # nothing but ends
+            found = ("resets", "") if packets >= self.knob("resets") * seconds else None
+        elif not tcp and packets >= self.knob("datagrams") * seconds and not int(row["dst_packets"]):
+            found = ("datagrams", "")
+        else:
+            found = self._meaningless(row, packets / seconds, seconds)
+        if found is not None:
+            self._told[flow] = packets
+            self._tell(row, packets / seconds, *found)
+
+    def _meaningless(self, row: np.void, rate: float, seconds: float) -> tuple[str, str] | None:
+        """(knob that is passed, what speaks for it) of a stream that lasts, once some of its packets were looked at."""
+        tcp, flow = int(row["protocol"]) == 6, int(row["flow_id"])
+        least = self.knob("one_flow") if tcp else min(self.knob("refused"), self.knob("filler"))
+        if rate < least or (not tcp and int(row["dst_port"]) in COLLECTORS):
+            return None
+        held = self._watched.get(flow)
+        if held is None and len(self._watched) >= MOST_WATCHED:
+            return None
+        samples = held[1] if held is not None else StreamSamples()
+        self._watched[flow] = row.copy(), samples
+        if not samples.enough or seconds < self.knob("lasting"):
+            return None
+        if tcp:
+            return None if samples.goes_on else ("one_flow", ", whose numbers do not go on,")
+        if rate >= self.knob("filler") and (samples.uniform or samples.headless):
+            return "filler", ", all alike," if samples.uniform else ", without a head of any protocol,"
+        if samples.refused >= 2 and not samples.media:
+            return "refused", ", which nobody takes, as its target said,"
+        return None
+
+    def _tell(self, row: np.void, rate: float, knob: str, why: str) -> None:
+        tcp, flow, limit = int(row["protocol"]) == 6, int(row["flow_id"]), self.knob(knob)
+        source, target = (int(row["src_hi"]), int(row["src_lo"])), (int(row["dst_hi"]), int(row["dst_lo"]))
+        what = "TCP segments" if tcp else "datagrams"
+        answer = (
+            "got nothing but resets" if int(row["dst_packets"]) * HARDLY > int(row["src_packets"]) else "got no answer"
+        )
+        held = self._watched.get(flow)
         self.alert(
             "tcp_flood" if tcp else "datagram_flood",
-            f"{source} sent {name} (port {row['dst_port']}) {rate:,.0f} {what} a second within one flow and got no answer; the limit is {limit:,.0f}.",
+            f"{networks.text(*source)} sent {networks.text(*target)} (port {row['dst_port']}) {rate:,.0f} {what} a second within one flow{why} and {answer}; the limit is {limit:,.0f}.",
             int(row["end"]),
-            source,
-            name,
+            networks.text(*source),
+            networks.text(*target),
             severity="high" if rate >= self.knob("high") else "medium",
             confidence=0.6,
             fold=(source, target),
@@ -181,6 +255,16 @@ class OneSidedFlood(Detector):
             threshold=limit,
             unit="packets/s",
             protocol="tcp" if tcp else "udp",
-            flow_ids=(key,),
-            details={"packets": packets, "port": int(row["dst_port"])},
+            flow_ids=(flow,),
+            evidence=held[1].evidence if held is not None else (),
+            details={"packets": int(row["src_packets"]), "port": int(row["dst_port"])},
         )
+
+
+def _unanswered(rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Flows in which the other end says next to nothing, or resets only."""
+    tcp = rows["protocol"] == 6
+    resets = tcp & (rows["dst_flags"] & RST != 0) & (rows["dst_flags"] & ~np.uint8(RST | ACK) == 0)
+    found: NDArray[np.bool_] = (rows["dst_packets"] * HARDLY <= rows["src_packets"]) | resets
+    found &= ~(tcp & (rows["dst_payload"] > 0))
+    return found

@@ -1,7 +1,7 @@
 """One host tries many ports of another: SYN, connect, FIN, NULL, Xmas, ACK and UDP scans, quick or slow.
 
 Who has business with a host knows which port to use, and the port answers. A scan is many ports tried of one host of which most do not answer, or packets with
-flags that no TCP sends. The rows of `pairs` hold up to an hour of attempts, so that a probe every few minutes adds up as well.
+flags that no TCP sends; or, where all answer (a tarpit, a honeypot), many ports to which the caller then says nothing. The rows of `pairs` hold up to an hour of attempts, so that a probe every few minutes adds up as well.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.detect import networks
-from app.detect.batch import ACK, RST, Batch
+from app.detect.batch import ACK, FIN, RST, SYN, Batch
 from app.detect.detector import Detector, attempts_evidence
 from app.detect.rule import Knob, Rule
+from app.detect.service_names import is_sought
 from app.flow import contact_layout as at
 from app.flow.contacts import Contact
 from app.model.alert import Evidence, Severity
@@ -21,6 +25,8 @@ SECOND: Final = 1_000_000_000
 REFUSALS_NS: Final = 60 * SECOND
 SERVICES: Final = 10_000  # ports below are services'; connections are opened from ports above
 MOST_A_SECOND: Final = 500
+SILENT_NS: Final = 900 * SECOND
+GREETING: Final = 300  # bytes that a service says unasked
 STEALTH: Final = at.BY_FIN | at.BY_NULL | at.BY_XMAS | at.BY_ODD
 NAMES: Final = {
     at.BY_SYN: "SYN",
@@ -49,6 +55,16 @@ class Refusals:
     told: int = 0
 
 
+@dataclass(slots=True)
+class Silent:
+    """At which ports one host opened connections to another and said nothing, though they answered."""
+
+    since: int = 0
+    ports: dict[int, int] = field(default_factory=dict)  # → a flow
+    visits: int = 0
+    told: int = 0
+
+
 class PortScan(Detector):
     name = "port_scan"
     rules = (
@@ -56,8 +72,8 @@ class PortScan(Detector):
             "port_scan",
             "Port scan: many ports of one host are tried",
             "medium",
-            "One host tried many ports of another, and most did not answer; or it sent packets whose flags no connection uses, as scanners do to slip past filters.",
-            "Vulnerability scanners and inventory of the administrator; a monitoring system that checks many ports of a host that is down.",
+            "One host tried many ports of another, and most did not answer; or it sent packets whose flags no connection uses, as scanners do to slip past filters; or they answered, and it said nothing.",
+            "Vulnerability scanners and inventory of the administrator; a monitoring system that checks many ports of a host that is down, or of one for the first time.",
             "From inside: find the program on the source and who runs it. From outside: usual on the Internet; see that only what you mean to offer answers.",
             "T1046",
         ),
@@ -73,12 +89,17 @@ class PortScan(Detector):
         Knob("stealth_ports", 3, "ports", "Packets without a legal combination of flags are not sent by accident; three ports leave out a defect device."),
         Knob("refusals", 25, "ports", "Of one host that refuses another, where only the answers are captured: closing programs reset connections at a few."),
         Knob("failed_share", 0.6, "of the ports", "A scan of a server with many open ports still fails on most."),
+        Knob("silent_ports", 25, "ports", "That answered a caller who said nothing, each once or twice: checks of load balancers come back to the same few."),
+        Knob("service_share", 0.3, "of the silent ports", "That are services': lists of scanners are. Transfers of empty files by FTP use ports of any number."),
+        Knob("silent_any", 100, "ports", "From here on of any number."),
     )  # fmt: skip
     contacts = ("pairs",)
     selections = ("first_tcp",)
+    wants_flows = True
 
     def begin(self) -> None:
         self._refusals = self.bounded(1024, Refusals)
+        self._silent = self.bounded(1024, Silent, lambda silent: len(silent.ports) > 4)
 
     def on_packets(self, batch: Batch) -> None:
         """Refusals of what nobody saw: the capture holds one direction, and the scan is seen in its answers."""
@@ -172,4 +193,51 @@ class PortScan(Detector):
                 "kind": kind,
                 "slow": slow,
             },
+        )
+
+    def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
+        """Connections that were accepted and closed, and in which the caller said nothing."""
+        for rows, over in ((changed, False), (ended, True)):
+            chosen = (rows["protocol"] == 6) & (rows["src_payload"] == 0) & (rows["dst_payload"] <= GREETING)
+            chosen &= (rows["src_flags"] & SYN != 0) & (rows["dst_flags"] & (SYN | ACK) == SYN | ACK)
+            if not over:
+                chosen &= rows["src_flags"] & (RST | FIN) != 0
+            for row in rows[np.flatnonzero(chosen)[:MOST_A_SECOND]]:
+                port = int(row["dst_port"])
+                if is_sought(port) or not int(
+                    row["dst_payload"]
+                ):  # a service greets; what else speaks first is a transfer
+                    self._note_silent(row, port)
+
+    def _note_silent(self, row: np.void, port: int) -> None:
+        source, target = (int(row["src_hi"]), int(row["src_lo"])), (int(row["dst_hi"]), int(row["dst_lo"]))
+        silent, ts, flow = self._silent[source, target], int(row["start"]), int(row["flow_id"])
+        if ts - silent.since > SILENT_NS:
+            silent.since, silent.ports, silent.visits, silent.told = ts, {}, 0, 0
+        if silent.ports.get(port) == flow or len(silent.ports) >= 4096:
+            return
+        silent.ports[port] = flow
+        silent.visits += 1
+        count, limit = len(silent.ports), int(self.knob("silent_ports"))
+        if count < max(limit, 2 * silent.told) or silent.visits > 2 * count:
+            return
+        silent.told = count
+        services = sum(map(is_sought, silent.ports))
+        sure = services >= self.knob("service_share") * count or count >= self.knob("silent_any")
+        seconds, one, two = max(ts - silent.since, 0) / SECOND, networks.text(*source), networks.text(*target)
+        self.alert(
+            "port_scan",
+            f"{one} opened connections to {count} ports of {two} in {seconds:.1f} s, all of which answered, and said nothing; the limit is {limit} ports.",
+            ts,
+            one,
+            two,
+            severity="medium" if sure else "low",
+            title="Port scan, and every port answers",
+            confidence=0.7 if sure else 0.5,
+            measured=count,
+            threshold=limit,
+            unit="ports",
+            protocol="tcp",
+            flow_ids=list(silent.ports.values())[:20],
+            details={"ports_tried": count, "answered": count, "services": services, "seconds": round(seconds, 3)},
         )

@@ -63,6 +63,11 @@ SOUGHT: Final[dict[int, str]] = {
     52869: "UPnP",
 }
 
+# UDP services that listen and never answer: traps, logs, flow records, metrics, traces.
+COLLECTORS: Final = frozenset(
+    {162, 514, 2055, 2056, 4729, 4739, 5140, 6343, 6831, 6832, 8094, 8125, 9995, 9996, 12201, 25826}
+)
+
 
 def is_sought(port: int) -> bool:
     """A well-known service: below 1024, or one that scanners look for."""

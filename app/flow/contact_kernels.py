@@ -179,6 +179,14 @@ def tcp_kind(flags, first, payload):
 
 
 @njit(forceinline=True, **_OPTIONS)
+def probes_service(src_port, dst_port, payload):
+    """A first datagram from a service's port to a higher one: no answer where it is empty, or where the higher one is a service's too. Clients with
+    such ports are those of DHCP and of the port mapper."""
+    of_clients = src_port == 67 or src_port == 68 or src_port == 111 or src_port == 546 or src_port == 547
+    return (payload == 0 or dst_port < 1024) and not of_clients
+
+
+@njit(forceinline=True, **_OPTIONS)
 def answered(pairs, ports, services, p, proto, port, bit, refused, seeds):
     """A packet from src:port to dst in answer to dst's attempt."""
     k, _, _ = find(pairs, int64(p.dst_hi), int64(p.dst_lo), int64(p.src_hi), int64(p.src_lo), proto, seeds)
@@ -260,8 +268,12 @@ def note_contacts(
             if not first:
                 answered(pairs, ports, services, p, proto, src_port, 0, False, seeds)
                 continue
-            if src_port < dst_port and src_port < 10000:  # an answer whose question was not seen, or two servers
-                continue
+            if (
+                src_port < dst_port
+                and src_port < 10000
+                and not probes_service(src_port, dst_port, int64(p.payload_len))
+            ):
+                continue  # an answer whose question was not seen, or two servers
             if TRACEROUTE_FIRST <= dst_port <= TRACEROUTE_LAST:
                 continue
             kind = int64(BY_UDP)

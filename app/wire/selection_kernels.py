@@ -110,6 +110,8 @@ def choose_packets(data, packets, n, lists, counts):
         if (rare or i % at.EVERY == 0) and has_options(data, p):
             put(lists, counts, at.IP_OPTIONS, i)
         if not rare:
+            if protocol == 6 and int64(p.window) < at.NARROW and p.payload_len == 0:
+                put(lists, counts, at.TCP_NARROW, i)
             continue
         put(lists, counts, at.RARE, i)
         if layers & LAYER_ARP:

@@ -28,11 +28,13 @@ NAMES: Final = (
     "dhcp",
     "dns",  # any packet with DNS
     "undecoded",  # any packet that could not be decoded
+    "tcp_narrow",  # TCP packets in the middle of a connection, without payload, that let the other end send next to nothing
 )
 (
     RARE, ARP, ICMP, ICMPV6, IGMP, UDP, TCP_MARKED, SYN, SYN_ACK, RST, TCP_ODD, FIRST, FIRST_TCP, FIRST_UDP, OTHER_IP, FRAGMENTS, IP_OPTIONS,
-    DHCP, DNS, UNDECODED,
+    DHCP, DNS, UNDECODED, TCP_NARROW,
 ) = range(len(NAMES))  # fmt: skip
+NARROW: Final = 64  # the window's field below which it is narrow; 8 KB with the usual scale of 2^7
 EVERY: Final = 4  # one of so many plain packets is looked at for options
 RAW_LINKS: Final = (101, 228, 229)
 ETHERNET: Final = 1

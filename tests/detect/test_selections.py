@@ -9,7 +9,7 @@ import numpy as np
 from app.detect.batch import SELECTIONS, Columns
 from app.model.layers import KIND_FIRST_OF_FLOW, KIND_FRAGMENT, KIND_LATER_FRAGMENT, LAYER_BIT
 from app.wire.records import PACKET_DTYPE
-from app.wire.selection_layout import EVERY, NAMES
+from app.wire.selection_layout import EVERY, NAMES, NARROW
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 
@@ -32,7 +32,7 @@ def meaning(i: int, p: Any, data: np.ndarray) -> set[str]:
         if 0x45 < header[0] < 0x50 or (header[0] >> 4 == 6 and header[6] in (0, 43, 60)):
             found.add("ip_options")
     if not rare:
-        return found
+        return found | ({"tcp_narrow"} if protocol == 6 and p["window"] < NARROW and not p["payload_len"] else set())
     found |= {"rare"} | ({"arp"} if arp else set()) | ({"igmp"} if layers & LAYER_BIT["igmp"] else set())
     found |= {"fragments"} if fragment else set()
     if first:
@@ -75,6 +75,8 @@ def test_each_packet_is_in_the_selections_of_its_kind() -> None:
         rows["layers"] |= np.where(chance.random(n) < 0.1, LAYER_BIT[layer], 0).astype(rows["layers"].dtype)
     rows["src_port"] = chance.choice([67, 546, 1000], n)
     rows["dst_port"] = chance.choice([68, 547, 53], n)
+    rows["window"] = chance.choice([0, NARROW - 1, NARROW, 64_240], n)
+    rows["payload_len"] = chance.choice([0, 0, 1], n)
     rows["reason"] = chance.choice([0, 0, 3], n)
     columns = Columns(data, rows, np.zeros(n, np.uint64))
     meant = [meaning(i, rows[i], data) for i in range(n)]
