@@ -175,10 +175,13 @@ class SensorLink:
             result = message.get("result")
             data = result.get("data") if isinstance(result, dict) else None
             pending.unread_bytes += len(data) if isinstance(data, bytes) else 0
+            if pending.overrun:
+                return
             if pending.unread_bytes > UNREAD_BYTES:
                 pending.overrun = True
-        if not pending.overrun:
-            pending.replies.put(message)
+                words = "What the sensor sent was not taken fast enough."
+                message = {"ok": False, "error": {"code": "overrun", "message": words}}
+        pending.replies.put(message)
 
     def _drop(self, reason: str | None) -> None:
         with self._lock:
@@ -210,8 +213,9 @@ class SensorLink:
                 except queue.Empty:
                     if name in PATIENT and time.monotonic() - self._last_progress < timeout:
                         continue
-                    code = "overrun" if pending.overrun else "timeout"
-                    raise CommandError(code, f"The sensor did not answer {name} within {timeout:g} seconds.") from None
+                    raise CommandError(
+                        "timeout", f"The sensor did not answer {name} within {timeout:g} seconds."
+                    ) from None
                 if not message.get("ok"):
                     error = message.get("error") or {}
                     raise CommandError(str(error.get("code", "failed")), str(error.get("message", "no reason given")))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import termios
 import tty
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
+
+_KEY: Final = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1bO[ -~]|.", re.DOTALL
+)  # ECMA-48 5.4; an Escape before another key is a key
 
 
 class Keys:
@@ -28,9 +33,7 @@ class Keys:
         termios.tcsetattr(self.descriptor, termios.TCSADRAIN, self._before)
 
     def read(self) -> list[str]:
-        """The keys that wait; call it when the descriptor is readable. Arrow and function keys, which come as several characters, are left out.
+        """The keys that wait; call it when the descriptor is readable. Arrow and function keys, which come as several characters, are "\0".
         An empty list: the terminal has gone."""
         text = os.read(self.descriptor, 256).decode("utf-8", "replace")
-        if text.startswith("\x1b") and len(text) > 1:
-            return ["\0"]
-        return list(text)
+        return [key if len(key) == 1 else "\0" for key in _KEY.findall(text)]

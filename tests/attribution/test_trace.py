@@ -6,11 +6,13 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.attribution import trace_book
 from app.attribution.process_records import ProcessReader, ProcessRecord
 from app.attribution.trace_book import TraceBook
 from app.attribution.trace_pages import EventReader, PageReader, entries, missed
@@ -141,12 +143,15 @@ def test_nothing_is_taken_before_its_cause_on_another_processor(told: Kernel) ->
     assert owner.name == "child"
 
 
-def test_what_was_written_while_reading_waits(told: Kernel) -> None:
-    later = time.monotonic_ns() + 50_000_000
+def test_what_was_written_while_reading_waits(told: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic_ns()
+    later = now + 50_000_000
+    clock = SimpleNamespace(monotonic_ns=lambda: now, time_ns=time.time_ns, monotonic=time.monotonic)
+    monkeypatch.setattr(trace_book, "time", clock)
     told.pipes[0].write(kernel.page([(later, kernel.lookup(os.getpid(), 17, bytes(4), THERE, 5003, 53))]))
     told.book.read()
     assert told.owner(17, 5003, MAPPED + THERE, 53) is None
-    time.sleep(0.06)
+    clock.monotonic_ns = lambda: later + 1
     told.book.read()
     assert told.owner(17, 5003, MAPPED + THERE, 53) is not None
 

@@ -1,4 +1,4 @@
-"""Real scanners and floods in network namespaces: the alert is there within five seconds of the limit."""
+"""Real scanners and floods in network namespaces: the alert is there within five seconds (of the capture's clock) of the limit."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 ONE, TWO = f"ng-detect-{os.getpid()}-a", f"ng-detect-{os.getpid()}-b"
 IN_TIME = 5.0
+PATIENCE = 60.0
 
 pytestmark = [
     pytest.mark.root,
@@ -49,16 +50,17 @@ class Watch:
         *lines, self._text = self._text.split(b"\n")
         self.alerts += [json.loads(line) for line in lines if line.startswith(b"{")]
 
-    def hear(self, rule: str, target: str | None, seconds: float) -> dict[str, Any]:
-        """The alert of a rule, waited for."""
-        end = time.monotonic() + seconds
+    def hear(self, rule: str, target: str | None) -> dict[str, Any]:
+        """The alert of a rule, waited for, and told in time."""
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             self.read()
             for alert in self.alerts:
                 if alert.get("rule") == rule and (target is None or alert.get("target") == target):
+                    assert alert["late"] < IN_TIME
                     return alert
             time.sleep(0.05)
-        pytest.fail(f"no {rule} for {target} within {seconds} s; heard {[a.get('rule') for a in self.alerts]}")
+        pytest.fail(f"no {rule} for {target} within {PATIENCE} s; heard {[a.get('rule') for a in self.alerts]}")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def watch() -> Iterator[Watch]:
             ip("-n", name, "link", "set", "lo", "up")
             for host in range(first, first + (1 if first == 1 else 12)):
                 ip("-n", name, "addr", "add", f"10.9.0.{host}/24", "dev", link)
-        command = ["ip", "netns", "exec", TWO, sys.executable, "-m", "tests.detect.watch", "vb", "120"]
+        command = ["ip", "netns", "exec", TWO, sys.executable, "-m", "tests.detect.watch", "vb"]
         process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -92,11 +94,9 @@ def watch() -> Iterator[Watch]:
             subprocess.run(["ip", "netns", "del", name], capture_output=True)
 
 
-def attack(*words: str, seconds: float = 20) -> float:
-    """Run a tool in the other namespace; the time at which it began."""
-    begun = time.time()
-    subprocess.run(["ip", "netns", "exec", ONE, *words], capture_output=True, timeout=seconds)
-    return begun
+def attack(*words: str) -> None:
+    """Run a tool in the other namespace."""
+    subprocess.run(["ip", "netns", "exec", ONE, *words], capture_output=True, timeout=120)
 
 
 @needs_nmap
@@ -106,23 +106,22 @@ def attack(*words: str, seconds: float = 20) -> float:
 )  # fmt: skip
 def test_nmap_port_scans(watch: Watch, option: str, host: int, word: str) -> None:
     target = f"10.9.0.{host}"
-    begun = attack("nmap", option, "-n", "-Pn", "-T4", "--max-retries", "0", "-p", "1-120", target)
-    alert = watch.hear("port_scan", target, IN_TIME)
+    attack("nmap", option, "-n", "-Pn", "-T4", "--max-retries", "0", "-p", "1-120", target)
+    alert = watch.hear("port_scan", target)
     assert alert["source"] == "10.9.0.1"
     assert word in alert["title"]
-    assert alert["at"] - begun < IN_TIME + 3
 
 
 @needs_nmap
 def test_nmap_udp_scan(watch: Watch) -> None:
     attack("nmap", "-sU", "-n", "-Pn", "--max-retries", "0", "--min-rate", "50", "-p", "1-60", "10.9.0.105")
-    assert "UDP" in watch.hear("port_scan", "10.9.0.105", IN_TIME)["title"]
+    assert "UDP" in watch.hear("port_scan", "10.9.0.105")["title"]
 
 
 @needs_nmap
 def test_nmap_host_discovery(watch: Watch) -> None:
     attack("nmap", "-sn", "-n", "-T4", "--max-retries", "0", "10.9.0.150-220")
-    assert watch.hear("host_sweep_arp", None, IN_TIME)["source"] == "10.9.0.1"
+    assert watch.hear("host_sweep_arp", None)["source"] == "10.9.0.1"
 
 
 @needs_hping
@@ -135,6 +134,5 @@ def test_nmap_host_discovery(watch: Watch) -> None:
     ],
 )
 def test_hping_floods(watch: Watch, rule: str, host: int, options: tuple[str, ...]) -> None:
-    begun = attack("hping3", "-q", *options, f"10.9.0.{host}")
-    alert = watch.hear(rule, f"10.9.0.{host}", IN_TIME)
-    assert alert["at"] - begun < IN_TIME + 3
+    attack("hping3", "-q", *options, f"10.9.0.{host}")
+    watch.hear(rule, f"10.9.0.{host}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import dns.message
 import dns.name
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from app.dpi.dns_message import MAX_ANSWERS, parse_message
 from app.dpi.dns_text import CUT, escape_label
+from tests import pace
 from tests.dpi.dns_flows import message, name, question, record
 
 RDATA = {
@@ -206,14 +206,12 @@ def bombs():
 
 @pytest.mark.parametrize(("kind", "wire"), list(bombs()), ids=lambda value: value if isinstance(value, str) else "")
 def test_hostile_messages_cost_little(kind, wire):
-    def seconds():
-        start = time.perf_counter()
+    def all_kinds():
         parse_message(wire[:65535])
         parse_message(wire[:65535], "mdns")
         parse_message(wire[:65535], "nbns")
-        return time.perf_counter() - start
 
-    assert min(seconds() for _ in range(5)) < 3 * 0.02  # 5 ms each on a quiet machine
+    assert pace.within(60, all_kinds)  # 15 are usual
 
 
 def test_mutated_messages_never_raise():

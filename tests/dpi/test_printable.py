@@ -1,12 +1,11 @@
 """Text from the wire: printable, bounded, without card numbers and passwords."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.dpi.printable import printable, without_cards, without_password
+from tests import pace
 
 
 @pytest.mark.parametrize(
@@ -38,9 +37,9 @@ def test_masks_keep_lengths_and_addresses_without_secrets(data):
 
 
 def test_many_short_groups_are_hidden_without_trying_them_all():
-    begin = time.process_time()
-    hidden = without_cards(b"/?" + b"4+" * 4000 + b"&n=4111111111111111")
-    assert time.process_time() - begin < 0.5
+    target = b"/?" + b"4+" * 4000 + b"&n=4111111111111111"
+    hidden = without_cards(target)
+    assert pace.within(500, lambda: without_cards(target))
     assert b"4+4" not in hidden
     assert hidden.endswith(b"n=411111******1111")
 

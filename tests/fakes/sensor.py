@@ -363,6 +363,8 @@ class FakeBroker:
         """`first` may change the first sensor before it says anything."""
         self.flows, self.interval, self.restart_seconds = flows, interval, restart_seconds
         self.ended = False
+        self.may_restart = threading.Event()  # cleared: the next sensor is waited for
+        self.may_restart.set()
         self.sensors: list[FakeSensor] = []
         self._links: queue.Queue[Channel] = queue.Queue()
         self._why: str | None = None
@@ -387,6 +389,7 @@ class FakeBroker:
         if not self.ended:
             self._why = "The sensor died (killed by signal 9); it is being started again."
             time.sleep(self.restart_seconds)
+            self.may_restart.wait()
             if not self.ended:
                 self.start_sensor()
 
@@ -401,5 +404,6 @@ class FakeBroker:
 
     def quit(self) -> None:
         self.ended = True
+        self.may_restart.set()
         for sensor in self.sensors:
             sensor.die()

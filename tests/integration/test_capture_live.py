@@ -151,7 +151,7 @@ class Collector:
     def until(self, packets: int) -> None:
         """Read until so many came; then a little longer, to see any that are too many."""
         end = time.monotonic() + 30.0
-        while self.writer.written < packets and time.monotonic() < end:
+        while sum(self.by_interface.values()) < packets and time.monotonic() < end:
             select.select([self.source.fileno()], [], [], 0.1)
             self.take()
         time.sleep(0.15)

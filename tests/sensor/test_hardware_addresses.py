@@ -15,6 +15,7 @@ from app.sensor.pipeline import Pipeline
 from app.services.fact_mirror import FactMirror
 from app.services.flow_mirror import FlowMirror
 from app.wire.addresses import parse_address
+from tests import pace
 from tests.frames import EPOCH, SECOND, block
 
 A, B = "00:1b:21:00:00:0a", "00:1b:21:00:00:0b"
@@ -105,8 +106,6 @@ def test_no_frame_stops_it(parts: list[bytes]) -> None:
 
 @pytest.mark.slow
 def test_a_batch_costs_little() -> None:
-    import time
-
     pipeline = Pipeline(65_536)
     frames = [
         bytes(Ether(src=A) / IP(src=f"10.{n >> 8}.{n & 255}.1", dst="10.0.0.1") / UDP(sport=5, dport=6))
@@ -116,13 +115,8 @@ def test_a_batch_costs_little() -> None:
     pipeline.feed(full)
     packets = pipeline._decoder.decode(full.data, full.frames)
     packets["kind"] |= module.KIND_FIRST_OF_FLOW
-    spent = []
-    for _ in range(20):
-        began = time.process_time()
-        pipeline.hardware.take(full.data, np.array(packets))
-        spent.append(1e6 * (time.process_time() - began))
-    print(sorted(round(us) for us in spent))
-    assert sorted(spent)[10] < 2_000  # µs for 4,096 packets; a quarter of that on a machine that has nothing else to do
+    copies = [np.array(packets) for _ in range(20)]
+    assert pace.within(2 * len(copies), lambda: [pipeline.hardware.take(full.data, one) for one in copies])
 
 
 def test_under_load_few_batches_are_looked_at() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -84,17 +85,12 @@ def test_with_the_network_cut_nothing_waits(tmp_path) -> None:
     mirror, probes = made(tmp_path, options, ipinfo_token="t", resolve_hostnames=True, measure_latency=True)
     try:
         assert probes._start()
-        longest = 0.0
-        deadline = time.monotonic() + 15
-        while {probes.document()[name]["state"] for name in ("ipinfo", "names")} == {
-            "ready"
-        } and time.monotonic() < deadline:
-            began = time.perf_counter()
+        probes._process.send_signal(signal.SIGSTOP)  # whoever waited for an answer now would wait for ever
+        for _ in range(20):
             probes.step()
             assert rows(mirror)[1]["country"] == "US"
-            longest = max(longest, time.perf_counter() - began)
-            time.sleep(0.05)
-        assert longest < 0.5
+        assert {probes.document()[name]["state"] for name in ("ipinfo", "names")} == {"ready"}
+        probes._process.send_signal(signal.SIGCONT)
         until(probes, lambda: probes.document()["ipinfo"]["state"] == "unreachable")
         until(probes, lambda: probes.document()["names"]["state"] == "failed")
     finally:
@@ -119,7 +115,7 @@ def test_a_prober_that_ends_is_said_and_started_again(tmp_path) -> None:
     try:
         assert probes._start()
         probes._process.kill()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while probes._sock is not None and time.monotonic() < deadline:
             time.sleep(0.02)
         assert probes.document()["names"]["state"] == "failed"

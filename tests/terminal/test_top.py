@@ -1,6 +1,7 @@
 """The full-screen view: rates from counters, order, filter, and widths."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from app.capture.opening import Stop
 from app.capture.pcap_file import open_file
 from app.sensor.pipeline import Pipeline
 from app.terminal.flow_rates import FlowRates, TopFlow
+from app.terminal.keys import Keys
 from app.terminal.plan import Plan
 from app.terminal.top_screen import TopScreen
 from app.terminal.top_table import SORTS, Named, View, chosen, flow_table, rate_text, size_text
@@ -74,6 +76,25 @@ class NoKeys:
 
     def __exit__(self, *_):
         return None
+
+
+@pytest.mark.parametrize(
+    ("typed", "keys"),
+    [
+        (b"\x1bq", ["\x1b", "q"]),  # both pressed before a busy machine looked
+        (b"\x1b", ["\x1b"]),
+        (b"s\x1b[A\x1bOPs", ["s", "\0", "\0", "s"]),
+        (b"\x1b[1;5C", ["\0"]),
+        ("ä/".encode(), ["ä", "/"]),
+        (b"", []),
+    ],
+)
+def test_keys_that_wait_together(typed, keys):
+    read, write = os.pipe()
+    os.write(write, typed)
+    os.close(write)
+    assert Keys(read).read() == keys
+    os.close(read)
 
 
 def test_keys():
