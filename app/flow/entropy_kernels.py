@@ -296,6 +296,7 @@ def count_flow_bytes(
 
     rows: the flow table's; slot_of: int32[rows], slot + 1, 0 = has not asked, less: packets until it asks again; free: int32[slots]; bits:
     uint16[slots, 4, 256]; levels: float64[slots, 2, (running level, last quarter, low score, high score)]; the rest as in `sample_slots`."""
+    held = (state, sides, life, window, levels, lives, table, classes, ids, samples)
     limit = int64(len(data))
     ratio = float(config[RATIO])
     written = int64(0)
@@ -332,23 +333,7 @@ def count_flow_bytes(
                     meta[PASSED_OVER] += 1
                 continue
             if state[slot, DIRTY]:  # the last that will be known of the flow before
-                sample(
-                    slot,
-                    state[slot, LAST],
-                    int64(0),
-                    int64(owners[slot]),
-                    state,
-                    sides,
-                    life,
-                    window,
-                    levels,
-                    lives,
-                    table,
-                    classes,
-                    ids,
-                    samples,
-                    written,
-                )
+                sample(slot, state[slot, LAST], int64(0), int64(owners[slot]), held, written)
                 written += 1
             clear(slot, r, flow_ids[i], owners, state, sides, life, window, bits, levels)
             slot_of[r] = slot + 1
@@ -374,23 +359,7 @@ def count_flow_bytes(
             state[slot, NEXT_SAMPLE] = ts + config[REFRESH]
             if config[UNHURRIED]:
                 state[slot, NEXT_PACKETS] = seen + min(seen, config[QUARTER_PACKETS])
-            sample(
-                slot,
-                ts,
-                flags,
-                int64(flow_ids[i]),
-                state,
-                sides,
-                life,
-                window,
-                levels,
-                lives,
-                table,
-                classes,
-                ids,
-                samples,
-                written,
-            )
+            sample(slot, ts, flags, int64(flow_ids[i]), held, written)
             written += 1
             if flags:  # what comes now is compared with what it has become
                 levels[slot, d, 0] = levels[slot, d, 1]

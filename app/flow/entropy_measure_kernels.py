@@ -147,8 +147,9 @@ def serial_correlation(counts, n, products, pairs):
 
 
 @njit(**_OPTIONS)
-def sample(slot, time, flags, flow_id, state, sides, life, window, levels, lives, table, classes, ids, samples, m):
-    """Write the sample number m of a slot."""
+def sample(slot, time, flags, flow_id, held, m):
+    """Write the sample number m of a slot. held: the arrays from `state` to `samples`, as `sample_slots` takes them."""
+    state, sides, life, window, levels, lives, table, classes, ids, samples = held
     counts = _sums()
     for d in range(2):
         out = samples[m, d]
@@ -205,23 +206,8 @@ def sample_slots(chosen, n, flags, owners, state, sides, life, window, levels, l
 
     chosen: int64[m ≥ n]; owners: uint64[slots], flow ids; state: int64[slots, STATE_SIZE]; sides: int64[slots, 2, 16]; life: uint32[slots, 512]; window:
     uint16[slots, 8, 256]; levels: float64[slots, 2, 4]; lives: float64[slots, 2, 14]; ids: int64[m, IDS_SIZE]; samples: float64[m, 2, SAMPLE_SIZE]."""
+    held = (state, sides, life, window, levels, lives, table, classes, ids, samples)
     for k in range(n):
         s = chosen[k]
-        sample(
-            s,
-            state[s, LAST],
-            flags,
-            int64(owners[s]),
-            state,
-            sides,
-            life,
-            window,
-            levels,
-            lives,
-            table,
-            classes,
-            ids,
-            samples,
-            k,
-        )
+        sample(s, state[s, LAST], flags, int64(owners[s]), held, k)
     return n

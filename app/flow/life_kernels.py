@@ -14,7 +14,7 @@ A_HI, A_LO, B_HI, B_LO, KEY, TUNNEL = at.A_HI, at.A_LO, at.B_HI, at.B_LO, at.KEY
 FIRST, LAST, PACKETS, FLOW_ID, STATE = at.FIRST, at.LAST, at.PACKETS, at.FLOW_ID, at.STATE
 ORIGINATOR_B, ORIGINATOR_CERTAIN, CLOSED = at.ORIGINATOR_B, at.ORIGINATOR_CERTAIN, at.CLOSED
 RTT, HISTORY, INTERFACE = at.RTT, at.HISTORY, at.INTERFACE
-ROW_COLUMNS, TCP_COLUMNS, ROLLED_COLUMNS = at.ROW_COLUMNS, at.TCP_COLUMNS, at.ROLLED_COLUMNS
+ROW_COLUMNS, TCP_COLUMNS, TIMED, ROLLED_COLUMNS = at.ROW_COLUMNS, at.TCP_COLUMNS, at.TIMED, at.ROLLED_COLUMNS
 NEXT_FLOW_ID, FREE, ACTIVE, EVICTED, HAND, ENDED, CREATED = (
     at.NEXT_FLOW_ID,
     at.FREE,
@@ -122,7 +122,9 @@ def begin(rows, tcp, rolled, meta, r, ts, interface, flags, d):
     meta[CREATED] += 1
     rows[r, FLOW_ID] = meta[NEXT_FLOW_ID]
     state = ORIGINATOR_B if d == 1 else int64(0)
-    for k in range(0 if rows[r, KEY] & 0xFF == 6 else INTERFACE, TCP_COLUMNS):
+    for k in range(
+        0 if rows[r, KEY] & 0xFF == 6 else INTERFACE, TIMED
+    ):  # of the ring behind it MARKS says what is in use
         tcp[r, k] = 0
     for k in range(ROLLED_COLUMNS):
         rolled[r, k] = 0

@@ -12,11 +12,13 @@ Sources: RFC 791, 8200, 9293, 768, 9260, 792, 4443 (IP, TCP, UDP, SCTP, ICMP), 2
 from __future__ import annotations
 
 import numpy as np
-from numba import from_dtype, njit, types, uint64
+from numba import from_dtype, types, uint64
 
 from app.native.declare import kernel
 from app.wire import codes as c
+from app.wire.carrier_kernels import note_carrier, place_carrier
 from app.wire.dns_kernels import dns_message
+from app.wire.fragment_kernels import fragment_key, keep_ports, kept_ports
 from app.wire.link_kernels import first_header
 from app.wire.load_kernels import load16, load32, load64
 from app.wire.lower_kernels import arp_addresses, is_lower_header, lower_header
@@ -24,7 +26,6 @@ from app.wire.records import FRAME_DTYPE, PACKET_DTYPE
 from app.wire.transport_kernels import layer_of, small_transport
 from app.wire.tunnel_kernels import (
     extension_headers,
-    fragment_key,
     gre_header,
     rare_tunnel,
     tunnel_id,
@@ -32,8 +33,6 @@ from app.wire.tunnel_kernels import (
 )
 
 V4_MAPPED = uint64(0xFFFF00000000)
-
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 SIGNATURE = types.void(
     types.Array(types.uint8, 1, "C", readonly=False),
@@ -45,15 +44,6 @@ SIGNATURE = types.void(
     types.int64[::1],
     from_dtype(PACKET_DTYPE)[::1],
 )
-
-
-@njit(**_OPTIONS)
-def note_carrier(outer, f, ts, vlan, version, protocol, src_port, dst_port):
-    """The record of an outer datagram, but for addresses, tunnel and payload."""
-    outer.ts, outer.wire_len, outer.cap_len, outer.interface = ts, f.wire_len, f.cap_len, f.interface
-    outer.vlan, outer.ip_version, outer.protocol = vlan, version, protocol
-    outer.src_port, outer.dst_port, outer.tcp_flags = src_port, dst_port, 0
-    outer.link_type = c.CARRIER_LINK_TYPE
 
 
 @kernel(SIGNATURE)
@@ -209,11 +199,10 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                 if fragment_offset >= 0:
                     kind |= c.KIND_FRAGMENT
                     key = fragment_key(src_hi, src_lo, dst_hi, dst_lo, protocol, identification)
-                    slot = np.int64(key >> uint64(33)) & (c.FRAGMENT_SLOTS - 1)
                     if fragment_offset > 0:
                         kind |= c.KIND_LATER_FRAGMENT
-                        if fragment_keys[slot] == key:
-                            ports = np.int64(fragment_ports[slot])
+                        ports = kept_ports(fragment_keys, fragment_ports, key)
+                        if ports >= 0:
                             src_port, dst_port = ports >> 16, ports & 0xFFFF
                         elif protocol == 6 or protocol == 17 or protocol == 132 or protocol == 1 or protocol == 58:
                             reason, kind = c.R_FRAGMENT, kind | c.KIND_NO_FLOW
@@ -239,8 +228,7 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     if (src_port == 53 or dst_port == 53) and payload_len > 0:
                         layers |= c.B_DNS
                     if fragment_offset == 0:
-                        fragment_keys[slot] = key
-                        fragment_ports[slot] = ports
+                        keep_ports(fragment_keys, fragment_ports, key, ports)
                     break
 
                 if protocol == 17:
@@ -252,8 +240,7 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     src_port, dst_port = ports >> 16, ports & 0xFFFF
                     size = load16(buf, pos + 4)
                     if fragment_offset == 0:
-                        fragment_keys[slot] = key
-                        fragment_ports[slot] = ports
+                        keep_ports(fragment_keys, fragment_ports, key, ports)
                     payload_pos, payload_len = pos + 8, wire_end - pos - 8
                     if 8 <= size < payload_len + 8:
                         payload_len = size - 8
@@ -286,11 +273,9 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     if not carried:
                         carried = True
                         note_carrier(carriers[m], f, ts, vlan, version, protocol, src_port, dst_port)
+                        place_carrier(carriers[m], depth, tunnel, kind, pos + 8 - start, payload_len)
                         outer = carriers[m]
                         outer.src_hi, outer.src_lo, outer.dst_hi, outer.dst_lo = src_hi, src_lo, dst_hi, dst_lo
-                        outer.depth, outer.tunnel = depth, tunnel if depth > 0 else uint64(0)
-                        outer.kind, outer.payload_len = kind, payload_len
-                        outer.offset, outer.payload_offset = f.offset, pos + 8 - start
                     if dst_port == c.PORT_TEREDO or src_port == c.PORT_TEREDO:
                         tunnel = uint64(
                             c.PORT_TEREDO
@@ -309,8 +294,7 @@ def decode_block(buf, frames, n, out, fragment_keys, fragment_ports, clock, carr
                     src_port, dst_port = np.int64(src), np.int64(dst)
                     kind |= one_way
                     if fragment_offset == 0:
-                        fragment_keys[slot] = key
-                        fragment_ports[slot] = src_port << 16 | dst_port
+                        keep_ports(fragment_keys, fragment_ports, key, src_port << 16 | dst_port)
                     payload_pos, payload_len = min(pos + size, end), max(np.int64(0), wire_end - pos - size)
                     break
 

@@ -1,4 +1,4 @@
-"""Tunnels and IPv6 extension headers: what is inside, and where; and the numbers that tell tunnels and fragmented datagrams apart.
+"""Tunnels and IPv6 extension headers: what is inside, and where; and the numbers that tell tunnels apart.
 
 Each function takes (buf, pos, end), checks every length against `end` and says what follows: (next code, position), or a position
 alone with -1 for "not one". The decoder's loop is in `app.wire.decode_kernels`.
@@ -46,12 +46,6 @@ from app.wire.load_kernels import load16, load32, multiply_high
 MIX = uint64(0x9E3779B97F4A7C15)
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
-
-
-@njit(forceinline=True, **_OPTIONS)
-def fragment_key(src_hi, src_lo, dst_hi, dst_lo, protocol, identification):
-    a = multiply_high(src_hi ^ MIX, src_lo ^ uint64(identification))
-    return multiply_high(a ^ dst_hi, dst_lo ^ uint64(protocol) ^ MIX) | uint64(1)
 
 
 @njit(forceinline=True, **_OPTIONS)
