@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import socket
 import time
@@ -17,10 +18,17 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.services.house import House
-    from app.services.mirror import Mirror
 
 PORTS_TRIED: Final = 10
 BACKLOG: Final = 128
+# Python's own look through everything that lives takes a quarter of a second where much is held, every few seconds while much comes, and lets nobody run meanwhile.
+YOUNG: Final = (
+    5_000  # objects more than before: the youngest are looked through; ten times as many: those that survived it
+)
+NEVER: Final = 1 << 30
+WHOLE_SECONDS: Final = (
+    3_600.0  # between two looks through everything, for what refers to itself and was not found young
+)
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +38,20 @@ def start_background(app: Flask) -> None:
     house: House = app.extensions[EXTENSION]
     house.start()
     spawn(app.extensions[EMITTER].run, name="emitter")
-    spawn(_give_back_memory, house.mirror, name="memory")
+    spawn(_give_back_memory, house, name="memory")
 
 
-def _give_back_memory(mirror: Mirror) -> None:
-    while not mirror.ended:
+def _give_back_memory(house: House) -> None:
+    """Every GIVE_BACK_SECONDS; what a closed session leaves is looked for a round later, when its background work has ended."""
+    gc.freeze()  # modules stay
+    gc.set_threshold(YOUNG, 10, NEVER)
+    looked, closed, before = time.monotonic(), 0, 0
+    while not house.mirror.ended:
         time.sleep(GIVE_BACK_SECONDS)
+        if closed > before or time.monotonic() - looked > WHOLE_SECONDS:
+            gc.collect()
+            looked = time.monotonic()
+        before, closed = closed, house.sessions.closed if house.sessions is not None else 0
         give_back()
 
 

@@ -7,6 +7,7 @@ of the one before keeps what it knew.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from app.model.timestamps import parse_time
@@ -16,6 +17,7 @@ from app.services.flow_mirror import FlowMirror
 from app.stats.bounded import make_room
 
 KEPT: Final[dict[str, int]] = {"dns": 20_000, "tls": 10_000, "http": 10_000, "logins": 2_000}
+SLICE: Final = 500  # of anything that is taken over at once
 MAX_WAITING: Final = 10_000  # names that wait for the row of their flow
 MAX_SETTLED: Final = 3_000  # names of flows in one snapshot, so that the server answers meanwhile; the rest follows
 AGE_NS: Final = 600 * 1_000_000_000  # after which names are looked up again
@@ -55,18 +57,35 @@ class FactMirror:
 
     def apply(self, snapshot: dict[str, Any], now_ns: int) -> None:
         """Takes over the facts of one snapshot. `now_ns`: the capture's clock. Parts that make no sense are left out and counted."""
+        for _ in self.pieces(snapshot, now_ns):
+            pass
+
+    def pieces(self, snapshot: dict[str, Any], now_ns: int) -> Iterator[None]:
+        """The same, a piece at each step: about 10 ms."""
         self.facts.now_ns = now_ns
-        heard = [self._take_facts(kind, snapshot.get(kind)) for kind in KINDS]
-        names = self._parts(snapshot, "names")
-        for said in names:
-            self._take_name(said)
-        self._take_macs(self._parts(snapshot, "macs"))
-        flows = [flow for flow in map(self._take_known, self._parts(snapshot, "known")) if flow]
-        self._settle_names()
+        heard = False
+        for kind in KINDS:
+            for some in _sliced(self._parts(snapshot, kind)):
+                self._take_facts(kind, some)
+                heard = True
+                yield
+        for some in _sliced(self._parts(snapshot, "names")):
+            for said in some:
+                self._take_name(said)
+            heard = True
+            yield
+        for some in _sliced(self._parts(snapshot, "macs")):
+            self._take_macs(some)
+            yield
+        for some in _sliced(self._parts(snapshot, "known")):
+            flows = [flow for flow in map(self._take_known, some) if flow]
+            self._flows.touch(flows)
+            heard = heard or bool(flows)
+            yield
+        yield from self._settle_names()
         self._grow_old(now_ns)
-        self._flows.touch(flows)
         self._flows.touch_addresses(self.facts.names.take_changed())
-        if any(heard) or names or flows:
+        if heard:
             self.version += 1
 
     def _parts(self, snapshot: dict[str, Any], name: str) -> list[Any]:
@@ -76,8 +95,8 @@ class FactMirror:
         self.malformed += part is not None
         return []
 
-    def _take_facts(self, kind: str, part: Any) -> int:
-        for said in self._parts({kind: part}, kind):
+    def _take_facts(self, kind: str, some: Iterable[Any]) -> None:
+        for said in some:
             try:
                 fact = document(kind, self.counts[kind] + 1, said)
             except ValueError:
@@ -89,7 +108,6 @@ class FactMirror:
                 self._learn_dns(fact, said.get("resolved"))
             elif kind == "tls" and fact.get("names") and fact.get("flow_id"):
                 self._await(fact.get("flow_id"), "certificate", fact.get("names"), fact.ns)
-        return len(part) if isinstance(part, list) else 0
 
     def _learn_dns(self, fact: Fact, resolved: Any) -> None:
         if fact.get("kind") not in RESOLVING or not isinstance(resolved, (list, tuple)):
@@ -143,8 +161,8 @@ class FactMirror:
         if source != "certificate" or flow_id not in self._waiting:  # what the client asked for says more
             self._waiting[flow_id] = (source, name, ns)
 
-    def _settle_names(self) -> None:
-        """Names the responders of flows whose rows are there; the others wait."""
+    def _settle_names(self) -> Iterator[None]:
+        """Names the responders of flows whose rows are there, SLICE of them at each step; the others wait."""
         settled = 0
         for flow_id, (source, name, ns) in list(self._waiting.items()):
             if settled >= MAX_SETTLED:
@@ -159,8 +177,14 @@ class FactMirror:
                 self.facts.names.learn_certificate(server, version, name, ns)
             else:
                 self.facts.names.learn_server(source, server, client, version, name, ns)
+            if not settled % SLICE:
+                yield
 
     def _grow_old(self, now_ns: int) -> None:
         if now_ns - self._aged_ns > AGE_NS or self.facts.names.look_ups > MAX_MEMO:
             self._aged_ns = now_ns
             self.facts.names.forget_look_ups()
+
+
+def _sliced(part: list[Any]) -> Iterator[list[Any]]:
+    return (part[first : first + SLICE] for first in range(0, len(part), SLICE))

@@ -23,7 +23,8 @@ from app.store.layout import COUNTERS, FACTS, FLOW_DTYPE, FLOW_INTEGERS, FLOW_TE
 NS: Final = 1_000_000_000
 ACTIVE_NS: Final = 300 * NS  # a flow that lasts longer is told of in stretches of this length
 LOOK_NS: Final = 10 * NS  # how often the active flows are looked through for them
-MAX_WAITING: Final = 200_000  # rows that wait to be written
+MOST: Final = 20_000  # flows of one batch, which is a message of some megabytes
+MAX_WAITING: Final = 200_000  # flows that wait to be written; as many facts
 MAX_TRIES: Final = 3  # a batch that cannot be written must not keep the next ones waiting
 MAX_OPEN: Final = 200_000  # flows whose stretches are remembered
 
@@ -59,6 +60,10 @@ class Collected:
     @property
     def flow_count(self) -> int:
         return sum(len(stretches) for _, stretches in self.rows)
+
+    @property
+    def fact_count(self) -> int:
+        return sum(map(len, self.facts.values()))
 
     @property
     def empty(self) -> bool:
@@ -108,7 +113,11 @@ class Collector:
     @property
     def waiting(self) -> int:
         """Flow rows that wait."""
-        return sum(part.flow_count for part in (*self._done, *([self._now] if self._now else [])))
+        return sum(part.flow_count for part in self._parts())
+
+    def _parts(self) -> list[Collected]:
+        """What waits, in order."""
+        return [*self._done, *([self._now] if self._now else [])]
 
     # -- on the hub ----------------------------------------------------------------------------------------------------
 
@@ -138,7 +147,7 @@ class Collector:
             if last or self._mirror.now_ns - self._looked_ns >= LOOK_NS:
                 self._look(all_open=last)
             self._take_lists(minute_too=last)
-        found = [part for part in (*self._done, *([self._now] if self._now else [])) if not part.empty]
+        found = [part for part in self._parts() if not part.empty]
         self._done = []
         if self._now is not None:
             self._now = Collected(self._now.run)
@@ -148,13 +157,16 @@ class Collector:
         """Batches that could not be written wait again, as far as there is room."""
         for part in parts:
             if part.tries >= MAX_TRIES:
-                self.lost += part.flow_count + sum(map(len, part.facts.values()))
+                self.lost += part.flow_count + part.fact_count
                 continue
-            room = MAX_WAITING - self.waiting
-            if part.flow_count > room:
+            if self.waiting + part.flow_count > MAX_WAITING:
                 self.lost += part.flow_count
                 part.rows = []
-            self._done.append(part)
+            if sum(one.fact_count for one in self._parts()) + part.fact_count > MAX_WAITING:
+                self.lost += part.fact_count
+                part.facts = {}
+            if not part.empty:
+                self._done.append(part)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -173,7 +185,12 @@ class Collector:
         if self.waiting + len(rows) > MAX_WAITING:
             self.lost += len(rows)
             return
-        self._now.rows.append((rows, self._stretches(rows)))
+        for first in range(0, len(rows), MOST):
+            some = rows.some(np.arange(first, min(first + MOST, len(rows)))) if len(rows) > MOST else rows
+            if self._now.flow_count + len(some) > MOST:
+                self._done.append(self._now)
+                self._now = Collected(self._now.run)
+            self._now.rows.append((some, self._stretches(some)))
 
     def _look(self, all_open: bool) -> None:
         """Active flows whose stretch is long enough."""

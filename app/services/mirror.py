@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -30,28 +30,15 @@ from app.services.process_mirror import ProcessMirror
 from app.services.time_rings import TimeRings
 from app.wire.records import ENTROPY_DTYPE, FLOW_DTYPE, PACKET_ROW_DTYPE
 
+SLICE: Final = 2_000  # flows that are taken over at once: about 10 ms
 KEPT_PACKETS: Final = 2_000
 KEPT_NOTICES: Final = 50
 
 # What a snapshot carries besides the columns; taken over whole.
 PLAIN_PARTS: Final = (
-    "card_scan",
-    "capture",
-    "totals",
-    "rates",
-    "layers",
-    "sizes",
-    "hosts",
-    "ports",
-    "conversations",
-    "losses",
-    "latency",
-    "store",
-    "health",
-    "insight",
-    "entropy_state",
-    "detection",
-)
+    "card_scan", "capture", "totals", "rates", "layers", "sizes", "hosts", "ports", "conversations", "losses",
+    "latency", "store", "health", "insight", "entropy_state", "detection",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -104,42 +91,59 @@ class Mirror:
     # -- writing: the link reader ------------------------------------------------------------------------------------
 
     def apply(self, snapshot: dict[str, Any]) -> None:
-        """Takes over one snapshot. Parts of a wrong type are left out and counted in `malformed`."""
-        with self.changed:
-            self._follow_capture(snapshot.get("capture"))
-            for name in PLAIN_PARTS:
-                part = snapshot.get(name)
-                if isinstance(part, (dict, list)):
-                    self._parts[name] = part
-            flows = self._columns(snapshot.get("flows"), FLOW_DTYPE)
-            if flows is not None:
-                self.flows.apply(flows)
-            self.facts.apply(snapshot, _count(snapshot.get("now_ns")))
-            self.alerts.apply(snapshot.get("alerts"))
-            self.processes.apply(snapshot, self.sensor.boot)
-            samples = self._columns(snapshot.get("entropy"), ENTROPY_DTYPE)
-            if samples is not None:
-                self.entropy.apply(samples)
-            self.cards.apply(snapshot.get("cards"))
-            packets = self._columns(snapshot.get("packets"), PACKET_ROW_DTYPE)
-            if packets is not None and len(packets):
-                self._keep_packets(packets)
-            series = snapshot.get("series")
-            if isinstance(series, dict):
-                self.rings.apply(series)
-            self.packets_skipped += _count(snapshot.get("packets_skipped"))
-            self.flows_active = _count(snapshot.get("flows_active"))
-            self.flows_deferred = _count(snapshot.get("flows_deferred"))
-            self.now_ns = _count(snapshot.get("now_ns"))
-            self.wall_ns = _count(snapshot.get("wall_ns"))
-            self.snapshots += 1
-            self.snapshot_boot = self.sensor.boot
-            if self.progress is not None and self.progress.get("task") == "kernels":
-                self.progress = None  # a sensor that counts has compiled
-            self.snapshot_time = time.monotonic()
-            if self.sensor.state == "silent":
-                self._set_sensor("connected", None)
-            self._notify()
+        """Takes over one snapshot, a piece after the other, so that a large one keeps nobody waiting: others may read between two of them, and are woken
+        after the last. Parts of a wrong type are left out and counted in `malformed`."""
+        pieces = self._pieces(snapshot)
+        while True:
+            with self.changed:
+                if next(pieces, True):
+                    return
+            time.sleep(0)  # whoever waits, first
+
+    def _pieces(self, snapshot: dict[str, Any]) -> Iterator[bool]:
+        """Each step, under the lock, takes over some of it; True with the last."""
+        self._follow_capture(snapshot.get("capture"))
+        for name in PLAIN_PARTS:
+            part = snapshot.get(name)
+            if isinstance(part, (dict, list)):
+                self._parts[name] = part
+        flows = self._columns(snapshot.get("flows"), FLOW_DTYPE)
+        if flows is not None:
+            for first in range(0, len(flows), SLICE):
+                self.flows.apply(flows[first : first + SLICE])
+                yield False
+        for _ in self.facts.pieces(snapshot, _count(snapshot.get("now_ns"))):
+            yield False
+        self.alerts.apply(snapshot.get("alerts"))
+        self.processes.apply(snapshot, self.sensor.boot)
+        samples = self._columns(snapshot.get("entropy"), ENTROPY_DTYPE)
+        if samples is not None:
+            self.entropy.apply(samples)
+        self.cards.apply(snapshot.get("cards"))
+        packets = self._columns(snapshot.get("packets"), PACKET_ROW_DTYPE)
+        if packets is not None and len(packets):
+            self._keep_packets(packets)
+        self._end_of(snapshot)
+        self._notify()
+        yield True
+
+    def _end_of(self, snapshot: dict[str, Any]) -> None:
+        """Curves and counts, after all rows."""
+        series = snapshot.get("series")
+        if isinstance(series, dict):
+            self.rings.apply(series)
+        self.packets_skipped += _count(snapshot.get("packets_skipped"))
+        self.flows_active = _count(snapshot.get("flows_active"))
+        self.flows_deferred = _count(snapshot.get("flows_deferred"))
+        self.now_ns = _count(snapshot.get("now_ns"))
+        self.wall_ns = _count(snapshot.get("wall_ns"))
+        self.snapshots += 1
+        self.snapshot_boot = self.sensor.boot
+        if self.progress is not None and self.progress.get("task") == "kernels":
+            self.progress = None  # a sensor that counts has compiled
+        self.snapshot_time = time.monotonic()
+        if self.sensor.state == "silent":
+            self._set_sensor("connected", None)
 
     def add_alerts(self, documents: list[dict[str, Any]]) -> None:
         """Alerts that this process raised itself, with the keys of the sensor's."""

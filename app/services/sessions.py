@@ -101,6 +101,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._held: dict[str, Session] = {}
         self.on_end: Callable[[str], None] = lambda session_id: None
+        self.closed = 0  # sessions so far
 
     @property
     def most(self) -> int:
@@ -183,6 +184,7 @@ class Sessions:
             session = self._held.pop(session_id, None)
         if session is not None:
             session.end()
+            self.closed += 1
             self.on_end(session_id)
 
     def documents(self) -> list[dict[str, Any]]:

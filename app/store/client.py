@@ -11,6 +11,7 @@ import contextlib
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ import msgpack
 
 from app.allocation import FRUGAL
 from app.link.frames import FrameDecoder, encode_frame
-from app.model.errors import NetglassError
+from app.model.errors import NetglassError, ProtocolError
 
 START_SECONDS: Final = 30.0
 ANSWER_SECONDS: Final = 60.0
@@ -86,11 +87,13 @@ class StoreClient:
                 self._result(self._receive(START_SECONDS))
                 self._greeted = True
             self._sock.settimeout(ANSWER_SECONDS)
-            self._sock.sendall(encode_frame(msgpack.packb({"type": question, **fields})))
+            self._sock.sendall(encode_frame(b"".join(packed({"type": question, **fields}))))
             return self._result(self._receive(ANSWER_SECONDS))
         except OSError:
             self.broken = True
             raise StoreRefused("gone", GONE) from None
+        except ProtocolError as error:
+            raise StoreRefused("failed", f"History: {error}.") from None
 
     def _result(self, answer: Any) -> Any:
         if answer["ok"]:
@@ -134,3 +137,14 @@ class StoreClient:
                 self._process.wait()
             self._process = None
         self.broken = False
+
+
+def packed(value: Any, depth: int = 2) -> Iterator[bytes]:
+    """A message as msgpack, in pieces: packing a piece lets no other thread run, and a batch of 20,000 flows as one takes 20 ms."""
+    if depth and isinstance(value, Mapping):
+        yield msgpack.Packer().pack_map_header(len(value))
+        for key, part in value.items():
+            yield msgpack.packb(key)
+            yield from packed(part, depth - 1)
+    else:
+        yield msgpack.packb(value)

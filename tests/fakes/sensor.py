@@ -59,9 +59,11 @@ def _field(name: str, label: str, value: str, offset: int, length: int) -> dict[
 class FakeSensor:
     """One run. `run()` serves commands until the link ends; a ticker beside it sends a snapshot each `interval` seconds."""
 
+    new_traffic = Traffic
+
     def __init__(self, channel: Channel, flows: int = 200, interval: float = 1.0, boot: str | None = None) -> None:
         self.channel = channel
-        self.traffic = Traffic(flows)
+        self.traffic = self.new_traffic(flows)
         self.facts = Facts()
         self.alerts = FakeAlerts()
         self.told_until = 0  # number of the last flow that facts were told of
@@ -236,7 +238,7 @@ class FakeSensor:
                 self.send({"type": "reply", "id": message["id"], "ok": True, "result": reply, "more": more})
 
     def _reset(self, **changes: Any) -> None:
-        self.traffic = Traffic(self.traffic.target)
+        self.traffic = self.new_traffic(self.traffic.target)
         self.told_until = 0
         self.pending_flows = self.pending_flows[:0]
         self.packets = self.packets[:0]

@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 import numpy as np
+import pytest
 
-from app.services.mirror import KEPT_NOTICES, KEPT_PACKETS, Mirror
+from app.services.mirror import KEPT_NOTICES, KEPT_PACKETS, SLICE, Mirror
 from app.wire.records import BUCKET_DTYPE, PACKET_ROW_DTYPE
 from tests.fakes.rows import flow
 
@@ -98,3 +99,22 @@ def test_waiting_ends_with_the_next_change() -> None:
     assert mirror.wait(before, 5) > before
     assert time.monotonic() - started < 2
     assert mirror.wait(mirror.generation, 0.01) == mirror.generation
+
+
+def test_a_large_snapshot_lets_others_read_meanwhile_and_wakes_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror, seen = Mirror(), []
+    rows = np.repeat(flow(1), 3 * SLICE)
+    rows["flow_id"] = np.arange(1, len(rows) + 1)
+    known = [[number, *[None] * 10] for number in range(1, 1_201)]
+
+    def read(seconds: float) -> None:
+        other = threading.Thread(target=lambda: seen.append((len(mirror.flow_view().flows), mirror.generation)))
+        other.start()
+        other.join(30)
+
+    monkeypatch.setattr("app.services.mirror.time.sleep", read)
+    mirror.apply(snapshot(flows=rows.tobytes(), known=known, totals={"packets": 3}))
+    assert [flows for flows, _ in seen][:3] == [SLICE, 2 * SLICE, 3 * SLICE]
+    assert len(seen) > 5  # between parts of what is known, too
+    assert {generation for _, generation in seen} == {0}
+    assert mirror.generation == mirror.snapshots == 1
