@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -41,7 +41,7 @@ PAGES: Final = (
     "api/connections?history=1&limit=200&q=port:443%20sort:-bytes",
     "api/history/summary?from={hour}",
     "api/connections?history=1&limit=1000&q=server_name:google",
-    "api/dns?history=1&limit=200",
+    "api/dns_queries?history=1&limit=200",
     "api/history/top?by=app",
     "api/alerts?history=1&limit=200",
 )
@@ -58,20 +58,14 @@ class BriefTraffic(Traffic):
         self._grow(fresh, now)
         fresh["ended"] = 1
         self._count(np.zeros(0, fresh.dtype), fresh)
-        self.new, self.flows = len(fresh), fresh
+        self.new, self.flows = len(fresh), fresh[:MAX_KNOWN]
         return fresh
 
 
 class BriefSensor(FakeSensor):
-    """Tells of MAX_KNOWN flows at most, as the real one does."""
+    """Tells more of MAX_KNOWN flows at most, as the real one does."""
 
     new_traffic = BriefTraffic
-
-    def snapshot(self) -> dict[str, Any]:
-        message = super().snapshot()
-        if "known" in message:
-            message["known"] = message["known"][:MAX_KNOWN]
-        return message
 
 
 # -- the processes beside this one -----------------------------------------------------------------------------------------
@@ -82,7 +76,6 @@ def feed(descriptor: int, rate: int) -> None:
     from app.link.channel import Channel
     from app.link.messages import COMMANDS
 
-    os.nice(5)  # its sums are not what is measured
     BriefSensor(Channel(socket.socket(fileno=descriptor), COMMANDS), rate, INTERVAL).run()
 
 
@@ -200,7 +193,7 @@ class Probe:
     def __init__(self, ask: Callable[[], None]) -> None:
         self.waits: list[float] = []
         self._ask, self._on = ask, True
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
