@@ -25,7 +25,7 @@ SYN, RST, ACK = 2, 4, 16
 SCANNING_PORTS: Final = 4  # source ports of a scanner of segments
 MOST_HOSTS: Final = 16  # told in one second
 MOST_FLOWS: Final = 64
-MOST_WATCHED: Final = 16  # flows of which packets are looked at, at the same time
+MOST_WATCHED: Final = 64  # flows of which packets are looked at, at the same time
 HARDLY: Final = 50  # packets for one answer: not answered
 UNREACHABLE: Final = {1: 3, 58: 1}  # ICMP's type by protocol
 
@@ -69,6 +69,7 @@ class OneSidedFlood(Detector):
     def begin(self) -> None:
         self._told = self.bounded(2048, int)
         self._watched: dict[int, tuple[np.void, StreamSamples]] = {}  # by flow: its row, what was seen of it since
+        self._cleared = self.bounded(1024, int)  # flow → packets up to which it meant something
 
     def on_packets(self, batch: Batch) -> None:
         """Some packets of the flows that are watched, and what ICMP says of them."""
@@ -108,7 +109,8 @@ class OneSidedFlood(Detector):
         if len(single) >= self.knob("single"):
             self._single(single)
         busy = rows[rows["src_packets"] >= self.knob("resets")]
-        for row in busy[:MOST_FLOWS]:
+        rates = busy["src_packets"] / np.maximum(busy["end"] - busy["start"], SECOND)
+        for row in busy[np.argsort(rates)[::-1][:MOST_FLOWS]]:
             self._stream(row)
         for flow in [flow for flow, (row, _) in self._watched.items() if row["end"] < recent]:
             del self._watched[flow]
@@ -215,23 +217,30 @@ class OneSidedFlood(Detector):
 
     def _meaningless(self, row: np.void, rate: float, seconds: float) -> tuple[str, str] | None:
         """(knob that is passed, what speaks for it) of a stream that lasts, once some of its packets were looked at."""
-        tcp, flow = int(row["protocol"]) == 6, int(row["flow_id"])
+        tcp, flow, packets = int(row["protocol"]) == 6, int(row["flow_id"]), int(row["src_packets"])
         least = self.knob("one_flow") if tcp else min(self.knob("refused"), self.knob("filler"))
-        if rate < least or (not tcp and int(row["dst_port"]) in COLLECTORS):
+        if (
+            rate < least
+            or (not tcp and int(row["dst_port"]) in COLLECTORS)
+            or packets < 2 * (self._cleared.get(flow) or 0)
+        ):
             return None
         held = self._watched.get(flow)
         if held is None and len(self._watched) >= MOST_WATCHED:
             return None
-        samples = held[1] if held is not None else StreamSamples()
+        samples = held[1] if held is not None else StreamSamples(int(row["end"]))
         self._watched[flow] = row.copy(), samples
         if not samples.enough or seconds < self.knob("lasting"):
             return None
-        if tcp:
-            return None if samples.goes_on else ("one_flow", ", whose numbers do not go on,")
-        if rate >= self.knob("filler") and (samples.uniform or samples.headless):
+        if tcp and not samples.goes_on:
+            return "one_flow", ", whose numbers do not go on,"
+        if not tcp and rate >= self.knob("filler") and (samples.uniform or samples.headless):
             return "filler", ", all alike," if samples.uniform else ", without a head of any protocol,"
-        if samples.refused >= 2 and not samples.media:
+        if not tcp and samples.refused >= 2 and not samples.media:
             return "refused", ", which nobody takes, as its target said,"
+        if int(row["end"]) - samples.since >= self.knob("lasting") * SECOND:  # others may be looked at in its place
+            self._cleared[flow] = packets
+            del self._watched[flow]
         return None
 
     def _tell(self, row: np.void, rate: float, knob: str, why: str) -> None:

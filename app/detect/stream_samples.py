@@ -23,9 +23,11 @@ FORWARD: Final = 1 << 30  # numbers that go on do so by less
 class StreamSamples:
     """Packets of one flow, from its originator."""
 
-    __slots__ = ("_acks", "_payloads", "_seqs", "evidence", "refused")
+    __slots__ = ("_acks", "_payloads", "_seqs", "evidence", "refused", "since")
 
-    def __init__(self) -> None:
+    def __init__(self, since: int) -> None:
+        """since: ns, when it began to be looked at."""
+        self.since = since
         self._seqs: list[int] = []
         self._acks: list[int] = []
         self._payloads: list[bytes] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench import cases_names
@@ -18,3 +20,15 @@ def test_names_in_order_are_not_even_hinted_at() -> None:
     for made in cases_names.CASES:
         if not made.rules:
             assert not cases_names.QUIET & {alert.detection.rule for alert in alerts_of(made)}, made.name
+
+
+def test_the_page_says_how_many_there_are() -> None:
+    harmless = sum(not made.rules for made in all_cases())
+    attacks = len(list(all_cases())) - harmless
+    page = (Path(__file__).resolve().parents[2] / "docs" / "accuracy.md").read_text()
+    for words in (
+        f"run {attacks + harmless} generated cases",
+        f": {attacks} attacks (",
+        f"and {harmless} kinds of harmless traffic",
+    ):
+        assert words in page, f"docs/accuracy.md has to say: {words} (`python -m bench.scoreboard` writes it)"

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from app.detect import one_sided_flood
 from app.detect.stream_samples import ENOUGH, StreamSamples
 from app.model.alert import Detection
 from bench import cases_floods, cases_overload, cases_scans
@@ -20,7 +21,7 @@ def told(frames: list[Timed], rule: str) -> list[Detection]:
 
 
 def samples(*payloads: bytes, numbers: list[int] | None = None) -> StreamSamples:
-    made = StreamSamples()
+    made = StreamSamples(0)
     for i, payload in enumerate(payloads):
         made.add(numbers[i] if numbers else 0, 7, payload, ())
     return made
@@ -107,6 +108,20 @@ def test_datagrams_from_a_service_s_port(ports: int, found: bool) -> None:
     assert bool(told(probes, "port_scan")) is found
     answers = [(i * 0.1, udp(BAD, 53, VICTIM, 2000 + i, b"x")) for i in range(60)]
     assert told(answers, "port_scan") == []
+
+
+def test_many_streams_that_mean_something_hide_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They make room when they have been looked at."""
+    monkeypatch.setattr(one_sided_flood, "MOST_WATCHED", 4)
+
+    def film(i: int) -> list[Timed]:
+        frames = cases_floods.stream(1800, 150.0, cases_floods.film)
+        return [(at + i * 1e-4, frame[:34] + (6000 + i).to_bytes(2, "big") + frame[36:]) for at, frame in frames]
+
+    flood = [(at + 1.5, frame) for at, frame in cases_floods.stream(4200, 400.0, lambda i, random: b"X" * 100)]
+    said = told(in_order([*map(film, range(6)), flood]), "datagram_flood")
+    assert [one.flow_ids for one in said] == [said[0].flow_ids]
+    assert "all alike" in said[0].reason
 
 
 def test_one_direction_of_a_transfer_is_no_flood() -> None:
