@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final, cast
@@ -67,4 +68,9 @@ def from_row(row: Sequence[object]) -> Application:
         name, category, source, confidence, server_name, owner = cast("list[str | None]", texts)
     except ValueError:
         raise ValueError(f"an application of {len(row)} fields") from None
-    return Application(name, category, source, confidence, server_name, owner, tuple(risks), cast("str | None", reason))
+    # Of ten thousands of flows most are the same few things: one text each, however many messages said it.
+    name, category, source, confidence, owner = (
+        None if text is None else sys.intern(text) for text in (name, category, source, confidence, owner)
+    )
+    named = tuple(map(sys.intern, risks))
+    return Application(name, category, source, confidence, server_name, owner, named, cast("str | None", reason))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from app.dpi.facts import HttpTransaction
@@ -57,11 +56,13 @@ class _Request:
 
 
 class Http1Inspector:
-    """One connection."""
+    """One connection. Thousands are open at a time, so it is kept small."""
+
+    __slots__ = ("_body_sink", "_contents", "_flow", "_orphans", "_over", "_pending", "_streams", "_teller")
 
     def __init__(self, flow: FlowContext) -> None:
         self._flow = flow
-        self._streams = (Http1Stream(partial(self._head, 0)), Http1Stream(partial(self._head, 1)))
+        self._streams = (Http1Stream(self._head_of_first), Http1Stream(self._head_of_second))
         self._pending: list[_Request] = []  # lists: a deque takes 700 bytes before it holds anything
         self._orphans: Last[tuple[Head, int]] = Last(_ORPHANS)
         self._contents = (MessageContent(flow, 0), MessageContent(flow, 1)) if flow.messages else None
@@ -127,6 +128,12 @@ class Http1Inspector:
             if self._contents is not None:
                 content = self._contents[self._streams.index(stream)]
                 content.begin(head, request.told, stream.first_ts, has_body=False)
+
+    def _head_of_first(self, head: Head, ts: int) -> tuple[Body | None, str]:
+        return self._head(0, head, ts)
+
+    def _head_of_second(self, head: Head, ts: int) -> tuple[Body | None, str]:
+        return self._head(1, head, ts)
 
     def _head(self, direction: int, head: Head, ts: int) -> tuple[Body | None, str]:
         """A head is complete: what its body is, and how the stream goes on."""

@@ -134,6 +134,11 @@ class FlowTable:
         return int(self.meta[layout.ACTIVE])
 
     @property
+    def rows_used(self) -> int:
+        """Rows from the first on that have ever held a flow."""
+        return int(self.meta[layout.HIGH_WATER])
+
+    @property
     def created(self) -> int:
         return int(self.meta[layout.CREATED])
 

@@ -19,14 +19,13 @@ class Beginning:
     __slots__ = ("asked", "held", "waiting")
 
     def __init__(self) -> None:
-        self.held = (bytearray(), bytearray())
+        self.held = [b"", b""]  # of most flows one piece, which is in `waiting` as well
         self.asked = [0, 0]  # bytes of each direction that were there when recognisers were asked last
         self.waiting: Pieces = []  # the same bytes in the order in which they came
 
-    def add(self, direction: int, data: bytes, ts: int) -> bytearray:
+    def add(self, direction: int, data: bytes, ts: int) -> bytes:
         """All bytes of the direction so far."""
-        held = self.held[direction]
-        held += data
+        held = self.held[direction] = self.held[direction] + data if self.held[direction] else data
         self.waiting.append((direction, data, ts))
         return held
 

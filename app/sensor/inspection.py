@@ -63,7 +63,8 @@ class Inspection:
         self._wanted = np.zeros(capacity, np.uint8)
         self._state = self._wanted.data
         self._chosen = np.zeros((0, layout.CHOSEN_COLUMNS), np.int64)
-        self._skip_to = np.full((capacity, 2), -1, np.int64)  # per direction: what is before nobody reads
+        self._skip_to = np.empty((capacity, 2), np.int64)  # per direction: what is before nobody reads, -1 = nothing
+        self._rows_used = 0  # of the flow table: rows behind them hold nothing yet, here as there
         self._limits = self._skip_to.data
         self._skipped = np.zeros(1, np.int64)
         data, packets, n, rows, chosen = (EACH_CALL,) * 5
@@ -108,6 +109,9 @@ class Inspection:
         n = len(packets)
         if len(self._chosen) < n:
             self._chosen = np.zeros((n, layout.CHOSEN_COLUMNS), np.int64)
+        if (used := table.rows_used) > self._rows_used:
+            self._skip_to[self._rows_used : used] = -1
+            self._rows_used = used
         count = self._select(data, packets, n, table.rows, self._chosen)
         if not count:
             return
@@ -325,7 +329,7 @@ class Inspection:
             asked = beginning.asked[direction]
             if len(held) <= SMALL or len(held) >= RECOGNITION_BYTES or 2 * len(held) >= 3 * asked:
                 beginning.asked[direction] = len(held)
-                flow.inspector = self._recognize(flow, direction, bytes(held[:RECOGNITION_BYTES]))
+                flow.inspector = self._recognize(flow, direction, held[:RECOGNITION_BYTES])
             left = beginning.waiting
             if flow.inspector is None and data.startswith(b"\x16\x03"):  # TLS behind first lines that nobody knows
                 flow.asked, left = self._recognition.all[TCP], [(direction, data, ts)]
@@ -360,7 +364,7 @@ class Inspection:
     def _gap(self, flow: InspectedFlow, direction: int, length: int) -> None:
         if flow.inspector is None:
             if flow.beginning is not None:
-                flow.beginning.held[direction].clear()
+                flow.beginning.held[direction] = b""
             flow.asked = self._recognition.all[TCP]  # what comes behind the hole was compared with no signature
         elif not flow.inspector.gap(direction, length):
             self._handed_on(flow, 0)
