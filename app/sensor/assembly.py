@@ -90,7 +90,7 @@ def assemble(
     snapshots.watch(pipeline, store)
     live = LiveSources(broker, settings.capture_backend, settings.ring_mb << 20)
     control = CaptureControl(pipeline, live, rights, notify)
-    evidence.on_filed = detection.folding.touch
+    evidence.on_filed = lambda alert: detection.folding.touch(alert)  # each capture has a folding of its own
     evidence.interfaces = lambda: [one["name"] for one in control.state()["interfaces"]]
     dissector = Dissector()
     return Parts(control, Commands(control, store, dissector, send, settings.export_unmasked), snapshots, dissector)

@@ -16,13 +16,16 @@ from app.detect.engine import Engine
 from app.model.alert import Alert, Detection, Evidence
 from app.model.errors import CaptureError
 from app.model.timestamps import rfc3339
+from app.sensor.assembly import assemble
 from app.sensor.evidence import MAX_BYTES, MAX_WAITING, PER_TICK, EvidenceCutter
+from app.sensor.files_alone import FilesAlone
 from app.sensor.packet_store import PacketStore
 from app.sensor.pipeline import Pipeline
 from app.sensor.reproduce import reproduce, wanted_alert
 from app.wire.block import Block
 from app.wire.pcap_write import pcapng_header
 from app.wire.records import FRAME_DTYPE
+from config import Settings
 
 PROJECT = Path(__file__).parents[2]
 CAPTURES = PROJECT / "tests" / "data" / "captures"
@@ -304,3 +307,15 @@ def test_packets_that_are_gone_are_said(tmp_path):
     cutter.want(partly)
     assert cutter.take()[0]["complete"] is False
     assert [one.packet_id for one in partly.backed] == [1]
+
+
+def test_an_alert_of_a_later_capture_is_told_again_when_its_file_is_there(tmp_path):
+    parts = assemble(
+        Settings(data_dir=tmp_path, packet_store_mb=8), FilesAlone(), FilesAlone().rights(), lambda message: None
+    )
+    pipeline, cutter = parts.snapshots._pipeline, parts.snapshots.evidence
+    pipeline.reset()  # as each capture begins
+    shown = alert(1, ())
+    cutter.on_filed(shown)
+    assert pipeline.detection.folding.take_changed(10) == [shown]
+    parts.dissector.close()
