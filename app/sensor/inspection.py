@@ -67,11 +67,8 @@ class Inspection:
         self._rows_used = 0  # of the flow table: rows behind them hold nothing yet, here as there
         self._limits = self._skip_to.data
         self._skipped = np.zeros(1, np.int64)
-        data, packets, n, rows, chosen = (EACH_CALL,) * 5
-        known = signatures.table(tcp, udp)
-        self._select = kernel("select_packets").bind(
-            data, packets, n, rows, known, self._wanted, self._skip_to, chosen, self._skipped
-        )
+        tables = (signatures.table(tcp, udp), self._wanted, self._skip_to)
+        self._select = kernel("select_packets").bind(*(EACH_CALL,) * 4, *tables, EACH_CALL, self._skipped)
         self._flows: OrderedDict[int, InspectedFlow] = OrderedDict()  # by flow id, the one begun first in front
         self._joiner = FragmentJoiner()
         self._budget = ReassemblyBudget(REASSEMBLY_BYTES)
@@ -109,9 +106,8 @@ class Inspection:
         n = len(packets)
         if len(self._chosen) < n:
             self._chosen = np.zeros((n, layout.CHOSEN_COLUMNS), np.int64)
-        if (used := table.rows_used) > self._rows_used:
-            self._skip_to[self._rows_used : used] = -1
-            self._rows_used = used
+        self._skip_to[self._rows_used : table.rows_used] = -1  # rows that flows have come to
+        self._rows_used = table.rows_used
         count = self._select(data, packets, n, table.rows, self._chosen)
         if not count:
             return
