@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,45 @@ class Exchanged:
     flows: int
     asked: int
     answered: int
+
+
+class OneWay(NamedTuple):
+    """A flow in which one end speaks, as it stands in the table."""
+
+    flow: int
+    slot: int
+    protocol: int
+    src: tuple[int, int]
+    dst: tuple[int, int]
+    src_port: int
+    dst_port: int
+    packets: int
+
+
+def of_row(row: np.void) -> OneWay:
+    """The same of a FLOW row, whatever the other end says."""
+    src, dst = ((int(row[f"{end}_hi"]), int(row[f"{end}_lo"])) for end in ("src", "dst"))
+    number, ports = int(row["flow_id"]), (int(row["src_port"]), int(row["dst_port"]))
+    return OneWay(number, int(row["slot"]), int(row["protocol"]), src, dst, *ports, int(row["src_packets"]))
+
+
+HARDLY: Final = 50  # packets for one answer: not answered
+
+
+def one_way(table: FlowTable, slot: int) -> OneWay | None:
+    """The flow of a row where its originator speaks and the other end hardly does; TCP: without a SYN, and answered by nothing or empty segments."""
+    row = table.rows[slot].tolist()
+    state, key = row[at.STATE], row[at.KEY]
+    by_b = state & at.ORIGINATOR_B != 0
+    sent, answers = row[at.PACKETS + by_b], row[at.PACKETS + 1 - by_b]
+    tcp = key & 0xFF == 6
+    opened = tcp and state >> (at.SEEN_SHIFT if by_b else 0) & at.SEEN_SYN
+    if not row[at.FLOW_ID] or opened or (answers * HARDLY > sent and (not tcp or row[at.PAYLOAD + 1 - by_b])):
+        return None
+    mask = (1 << 64) - 1
+    ends = [(row[hi] & mask, row[lo] & mask) for hi, lo in ((at.A_HI, at.A_LO), (at.B_HI, at.B_LO))]
+    ports = (key >> 48 & 0xFFFF, key >> 32 & 0xFFFF)
+    return OneWay(row[at.FLOW_ID], slot, key & 0xFF, ends[by_b], ends[1 - by_b], ports[by_b], ports[1 - by_b], sent)
 
 
 def _recent(table: FlowTable, protocol: int, since_ns: int) -> NDArray[np.int64]:

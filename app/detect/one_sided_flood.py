@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from app.detect import networks
 from app.detect.batch import Batch
 from app.detect.detector import Detector
+from app.detect.flow_lookup import HARDLY, of_row
 from app.detect.rule import Knob, Rule
 from app.detect.service_names import COLLECTORS
-from app.detect.stream_samples import AT_ONCE, KEPT, StreamSamples
+from app.detect.stream_watch import LONG_NS, StreamWatch
 
 SECOND: Final = 1_000_000_000
 RECENT_NS: Final = 2 * SECOND
@@ -25,9 +26,6 @@ SYN, RST, ACK = 2, 4, 16
 SCANNING_PORTS: Final = 4  # source ports of a scanner of segments
 MOST_HOSTS: Final = 16  # told in one second
 MOST_FLOWS: Final = 64
-MOST_WATCHED: Final = 64  # flows of which packets are looked at, at the same time
-HARDLY: Final = 50  # packets for one answer: not answered
-UNREACHABLE: Final = {1: 3, 58: 1}  # ICMP's type by protocol
 
 
 class OneSidedFlood(Detector):
@@ -59,7 +57,6 @@ class OneSidedFlood(Detector):
         Knob("datagrams", 5000, "datagrams/s", "Film for one viewer has 500 to 2000."),
         Knob("filler", 300, "datagrams/s", "Within one flow, unanswered, of one content or without any head: media and measurements count in theirs."),
         Knob("refused", 100, "datagrams/s", "Within one flow, of which the target says by ICMP that nobody takes them: programs give up, and players have heads of media."),
-        Knob("lasting", 3, "s", "Of the three above: programs that start or are left send a burst."),
         Knob("single", 1000, "flows", "Of one or two datagrams from ports below the target's, unanswered, to one host within two seconds."),
         Knob("high", 20_000, "packets/s", "From here the severity of a stream is high."),
     )  # fmt: skip
@@ -68,37 +65,10 @@ class OneSidedFlood(Detector):
 
     def begin(self) -> None:
         self._told = self.bounded(2048, int)
-        self._watched: dict[int, tuple[np.void, StreamSamples]] = {}  # by flow: its row, what was seen of it since
-        self._cleared = self.bounded(1024, int)  # flow → packets up to which it meant something
+        self._watch = StreamWatch(self.bounded(1024, int))
 
     def on_packets(self, batch: Batch) -> None:
-        """Some packets of the flows that are watched, and what ICMP says of them."""
-        for flow, (row, samples) in self._watched.items():
-            if not samples.enough:
-                slots = batch.packets["flow"] == row["slot"]
-                mine = np.flatnonzero(slots & (batch.packets["src_port"] == row["src_port"])) + batch.begin
-                mine = mine[batch.column("src_lo", mine) == row["src_lo"]]
-                for index in mine[:: max(1, len(mine) // AT_ONCE)][:AT_ONCE].tolist():
-                    one = batch.row(index)
-                    if batch.flow_id(index) == flow:
-                        samples.add(int(one["seq"]), int(one["ack"]), batch.payload(index, KEPT), batch.evidence(index))
-            if int(row["protocol"]) == 17:
-                samples.refused += self._refusals(batch, row)
-
-    @staticmethod
-    def _refusals(batch: Batch, row: np.void) -> int:
-        """How often the target said that nobody takes the flow's datagrams."""
-        icmp = batch.select("icmp")
-        if not len(icmp):
-            return 0
-        said = (batch.column("src_lo", icmp) == row["dst_lo"]) & (batch.column("dst_lo", icmp) == row["src_lo"])
-        ports = int(row["src_port"]).to_bytes(2, "big") + int(row["dst_port"]).to_bytes(2, "big")
-        count = 0
-        for index in icmp[said][:AT_ONCE].tolist():
-            one = batch.row(index)
-            quoted = batch.frame(index, 160)[int(one["payload_offset"]) :]
-            count += int(one["src_port"]) == UNREACHABLE.get(int(one["protocol"])) and ports in quoted
-        return count
+        self._watch.look(batch, self.context.table)
 
     def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
         recent = self.context.now_ns - RECENT_NS
@@ -110,10 +80,10 @@ class OneSidedFlood(Detector):
             self._single(single)
         busy = rows[rows["src_packets"] >= self.knob("resets")]
         rates = busy["src_packets"] / np.maximum(busy["end"] - busy["start"], SECOND)
-        for row in busy[np.argsort(rates)[::-1][:MOST_FLOWS]]:
+        busy = busy[np.argsort(rates)[::-1][:MOST_FLOWS]]
+        for row in busy:
             self._stream(row)
-        for flow in [flow for flow, (row, _) in self._watched.items() if row["end"] < recent]:
-            del self._watched[flow]
+        self._watch.keep(set(busy["flow_id"].tolist()), self.context.now_ns)
 
     def _segments(self, parts: list[NDArray[np.void]]) -> None:
         """Flows without a SYN of which no more came, unanswered or reset; SYN-ACKs to who did not call, whose receiver the flow table takes for the originator."""
@@ -210,27 +180,24 @@ class OneSidedFlood(Detector):
         elif not tcp and packets >= self.knob("datagrams") * seconds and not int(row["dst_packets"]):
             found = ("datagrams", "")
         else:
-            found = self._meaningless(row, packets / seconds, seconds)
+            found = self._meaningless(row, packets / seconds)
         if found is not None:
             self._told[flow] = packets
             self._tell(row, packets / seconds, *found)
 
-    def _meaningless(self, row: np.void, rate: float, seconds: float) -> tuple[str, str] | None:
-        """(knob that is passed, what speaks for it) of a stream that lasts, once some of its packets were looked at."""
-        tcp, flow, packets = int(row["protocol"]) == 6, int(row["flow_id"]), int(row["src_packets"])
+    def _meaningless(self, row: np.void, rate: float) -> tuple[str, str] | None:
+        """(knob that is passed, what speaks for it) of a stream of which enough packets were looked at."""
+        tcp, flow, packets, end = (
+            int(row["protocol"]) == 6,
+            int(row["flow_id"]),
+            int(row["src_packets"]),
+            int(row["end"]),
+        )
         least = self.knob("one_flow") if tcp else min(self.knob("refused"), self.knob("filler"))
-        if (
-            rate < least
-            or (not tcp and int(row["dst_port"]) in COLLECTORS)
-            or packets < 2 * (self._cleared.get(flow) or 0)
-        ):
+        if rate < least or (not tcp and int(row["dst_port"]) in COLLECTORS):
             return None
-        held = self._watched.get(flow)
-        if held is None and len(self._watched) >= MOST_WATCHED:
-            return None
-        samples = held[1] if held is not None else StreamSamples(int(row["end"]))
-        self._watched[flow] = row.copy(), samples
-        if not samples.enough or seconds < self.knob("lasting"):
+        samples = self._watch.watch(of_row(row), end)
+        if samples is None or not samples.enough:
             return None
         if tcp and not samples.goes_on:
             return "one_flow", ", whose numbers do not go on,"
@@ -238,9 +205,8 @@ class OneSidedFlood(Detector):
             return "filler", ", all alike," if samples.uniform else ", without a head of any protocol,"
         if not tcp and samples.refused >= 2 and not samples.media:
             return "refused", ", which nobody takes, as its target said,"
-        if int(row["end"]) - samples.since >= self.knob("lasting") * SECOND:  # others may be looked at in its place
-            self._cleared[flow] = packets
-            del self._watched[flow]
+        if end - samples.since >= LONG_NS:
+            self._watch.clear(flow, packets)
         return None
 
     def _tell(self, row: np.void, rate: float, knob: str, why: str) -> None:
@@ -250,7 +216,7 @@ class OneSidedFlood(Detector):
         answer = (
             "got nothing but resets" if int(row["dst_packets"]) * HARDLY > int(row["src_packets"]) else "got no answer"
         )
-        held = self._watched.get(flow)
+        samples = self._watch.seen(flow)
         self.alert(
             "tcp_flood" if tcp else "datagram_flood",
             f"{networks.text(*source)} sent {networks.text(*target)} (port {row['dst_port']}) {rate:,.0f} {what} a second within one flow{why} and {answer}; the limit is {limit:,.0f}.",
@@ -265,7 +231,7 @@ class OneSidedFlood(Detector):
             unit="packets/s",
             protocol="tcp" if tcp else "udp",
             flow_ids=(flow,),
-            evidence=held[1].evidence if held is not None else (),
+            evidence=samples.evidence if samples is not None else (),
             details={"packets": int(row["src_packets"]), "port": int(row["dst_port"])},
         )
 

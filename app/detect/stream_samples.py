@@ -14,7 +14,7 @@ import numpy as np
 from app.model.alert import Evidence
 
 ENOUGH: Final = 32  # packets
-AT_ONCE: Final = 8  # of one block: so that they come from several
+AT_ONCE: Final = 8  # of one batch, or each eighth: so that they do not follow each other
 HEAD: Final = 4  # bytes at the beginning in which protocols have something that stays
 KEPT: Final = 1500  # bytes of a payload that are compared
 FORWARD: Final = 1 << 30  # numbers that go on do so by less
@@ -32,17 +32,27 @@ class StreamSamples:
         self._acks: list[int] = []
         self._payloads: list[bytes] = []
         self.evidence: list[Evidence] = []
-        self.refused = 0  # ICMP messages that say that nobody is there to take it
+        self.refused = 0
 
     @property
     def enough(self) -> bool:
         return len(self._seqs) >= ENOUGH
+
+    def wanted(self, packets: int) -> int:
+        """How many of so many packets of a batch."""
+        return min(ENOUGH - len(self._seqs), max(AT_ONCE, packets // AT_ONCE))
 
     def add(self, seq: int, ack: int, payload: bytes, evidence: tuple[Evidence, ...]) -> None:
         self._seqs.append(seq)
         self._acks.append(ack)
         self._payloads.append(payload)
         if len(self.evidence) < 10:
+            self.evidence.extend(evidence)
+
+    def refuse(self, evidence: tuple[Evidence, ...]) -> None:
+        """An ICMP message says that nobody takes it."""
+        self.refused += 1
+        if self.refused <= 2:
             self.evidence.extend(evidence)
 
     @property

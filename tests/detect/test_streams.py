@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from app.detect import one_sided_flood
+from app.detect import stream_watch
 from app.detect.stream_samples import ENOUGH, StreamSamples
 from app.model.alert import Detection
 from bench import cases_floods, cases_overload, cases_scans
@@ -50,10 +50,10 @@ def test_what_all_packets_have_in_common() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "seconds", "found"), [(290.0, 8, False), (310.0, 8, True), (900.0, 2, False), (900.0, 6, True)]
+    ("rate", "seconds", "found"), [(290.0, 8, False), (310.0, 8, True), (900.0, 0.3, False), (900.0, 0.4, True)]
 )
-def test_a_stream_that_means_nothing_is_a_flood_from_300_a_second_and_three_seconds_on(
-    rate: float, seconds: int, found: bool
+def test_a_stream_that_means_nothing_is_a_flood_from_300_packets_and_300_a_second_on(
+    rate: float, seconds: float, found: bool
 ) -> None:
     number = int(rate * seconds)
     segments = cases_floods.within(number, rate, lambda i, random: (1000, 77))
@@ -69,6 +69,15 @@ def test_a_flood_within_one_flow_is_told_within_five_seconds_with_packets_that_s
     assert flood.first_seen - 1_700_000_000 * 10**9 <= 6_000_000_000
     assert flood.detection.evidence
     assert flood.detection.severity == "medium"
+
+
+@pytest.mark.parametrize("rate", [400.0, 2000.0, 20_000.0])
+def test_what_is_kept_of_a_flood_is_enough_to_tell_it_again(rate: float) -> None:
+    """Files of alerts hold 3,000 packets, or 370 large ones, answers included."""
+    large = cases_floods.stream(365, rate, lambda i, random: b"X" * 1400)
+    refused = cases_floods.within(1500, rate, cases_floods.by_chance, ACK, 0, True)
+    assert told(large, "datagram_flood")
+    assert told(refused, "tcp_flood")
 
 
 def test_a_stream_that_is_answered_is_none() -> None:
@@ -112,7 +121,7 @@ def test_datagrams_from_a_service_s_port(ports: int, found: bool) -> None:
 
 def test_many_streams_that_mean_something_hide_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
     """They make room when they have been looked at."""
-    monkeypatch.setattr(one_sided_flood, "MOST_WATCHED", 4)
+    monkeypatch.setattr(stream_watch, "MOST_WATCHED", 4)
 
     def film(i: int) -> list[Timed]:
         frames = cases_floods.stream(1800, 150.0, cases_floods.film)
