@@ -26,9 +26,7 @@ YOUNG: Final = (
     5_000  # objects more than before: the youngest are looked through; ten times as many: those that survived it
 )
 NEVER: Final = 1 << 30
-WHOLE_SECONDS: Final = (
-    3_600.0  # between two looks through everything, for what refers to itself and was not found young
-)
+WHOLE_SECONDS: Final = 600.0  # between two looks through everything, for what refers to itself and was not found young
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +41,6 @@ def start_background(app: Flask) -> None:
 
 def _give_back_memory(house: House) -> None:
     """Every GIVE_BACK_SECONDS; what a closed session leaves is looked for a round later, when its background work has ended."""
-    gc.freeze()  # modules stay
-    gc.set_threshold(YOUNG, 10, NEVER)
     looked, closed, before = time.monotonic(), 0, 0
     while not house.mirror.ended:
         time.sleep(GIVE_BACK_SECONDS)
@@ -77,5 +73,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(app: Flask, listener: socket.socket) -> None:
     """Serves until the process ends."""
+    gc.freeze()  # modules stay
+    gc.set_threshold(YOUNG, 10, NEVER)
     start_background(app)
     serve_wsgi(app, listener)
