@@ -15,8 +15,7 @@ from tests.fakes.web import running_site, until
 def site(tmp_path):
     with running_site(tmp_path, flows=100, interval=0.02, alert_eve=True, alert_min_severity="high") as found:
         until(lambda: len(found.house.mirror.alerts) >= 6)
-        found.house.captures.stop()
-        until(lambda: found.house.mirror.part("capture").get("state") == "stopped")  # and what came before is taken
+        found.hold_still()
         yield found
 
 

@@ -17,7 +17,7 @@ from tests.fakes.web import Site, running_site, until
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("cards")) as found:
         until(lambda: found.house.mirror.newest_cards())
-        found.house.captures.stop()
+        found.hold_still()
         yield found
 
 

@@ -39,6 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(folder / "data", flows=1_500, export_dir=folder / "exports") as found:
         found.wait_for_flows()
         until(lambda: len(found.house.mirror.flows) > 1_000 and found.house.mirror.newest_facts("dns"))
+        found.hold_still()
         found.app.extensions["netglass.limits"]["export"].take = lambda caller: True
         yield found
 

@@ -21,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("facts"), flows=400) as found:
         found.wait_for_flows()
         until(lambda: len(found.house.mirror.newest_facts("dns")) > 20)
-        found.house.captures.stop()  # nothing moves while it is looked at
+        found.hold_still()
         yield found
 
 

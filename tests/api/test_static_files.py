@@ -77,8 +77,9 @@ def test_many_who_load_the_page_at_once_do_not_stop_the_server(tmp_path: Path) -
 
         def load(number: int) -> list[int]:
             turned = names[number:] + names[:number]
-            asked = [f"{server.url}/static/{name}" for name in turned]
-            return [requests.get(url, headers={"Accept-Encoding": "gzip"}, timeout=60).status_code for url in asked]
+            with requests.Session() as browser:  # which keeps its connection
+                browser.headers["Accept-Encoding"] = "gzip"
+                return [browser.get(f"{server.url}/static/{name}", timeout=60).status_code for name in turned]
 
         answers = list(browsers.map(load, range(24)))
     assert {status for one in answers for status in one} == {200}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
 import requests
 from playwright.sync_api import expect
 
@@ -151,19 +150,21 @@ def test_a_lost_server_is_told_and_found_again(start_server, page, complaints):
     complaints.clear()  # the browser reports each attempt that failed
 
 
-@pytest.mark.parametrize("width", [390, 768, 1440])
-def test_no_section_is_wider_than_the_window(server, open_page, width, complaints):
-    page = open_page(width=width, height=844)
+def test_no_section_is_wider_than_the_window(server, open_page, complaints):
+    pages = {width: open_page(width=width, height=844) for width in (390, 768, 1440)}
     for section in SECTIONS:
-        page.goto(f"{server.url}#/{section}")
-        expect(page.locator(f"#{section} h1")).to_be_visible()
+        for page in pages.values():
+            page.goto(f"{server.url}#/{section}")
+        for page in pages.values():
+            expect(page.locator(f"#{section} h1")).to_be_visible()
         time.sleep(1.2)
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, section
-        outside = page.evaluate(
-            "[...document.querySelectorAll('main .panel, .topbar-row > *, .rail a')].filter(one => one.offsetParent"
-            " && one.getBoundingClientRect().right > innerWidth + 1).map(one => one.className)"
-        )
-        assert outside == [], section
+        for width, page in pages.items():
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (section, width)
+            outside = page.evaluate(
+                "[...document.querySelectorAll('main .panel, .topbar-row > *, .rail a')].filter(one => one.offsetParent"
+                " && one.getBoundingClientRect().right > innerWidth + 1).map(one => one.className)"
+            )
+            assert outside == [], (section, width)
     complaints.expect_refusals()  # history is off here
 
 

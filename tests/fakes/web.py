@@ -17,6 +17,7 @@ from app import create_app
 from app.api.context import EXTENSION
 from app.server import start_background
 from app.services.house import House
+from app.services.places import Places
 from config import Settings
 from tests.fakes.interfaces import fake_interfaces
 from tests.fakes.sensor import FakeBroker
@@ -51,10 +52,20 @@ class Site:
     def wait_for_flows(self) -> None:
         until(lambda: len(self.house.mirror.flows))
 
+    def hold_still(self) -> None:
+        """Stops the capture; then nothing moves any more, as all that came before has been taken."""
+        self.house.captures.stop()
+        until(lambda: self.house.mirror.part("capture").get("state") == "stopped")
+
 
 _ended: list[
     Any
 ] = []  # kept: what its sockets and processes say when they are forgotten would be held against another test
+
+
+_places: list[
+    Places
+] = []  # the first one that opened the tables of places, which take time and memory: others share them
 
 
 @contextmanager
@@ -88,6 +99,12 @@ def running_site(
             read_interfaces=fake_interfaces,
             new_sensor=new_sensor or (lambda _: FakeBroker(50, interval)),
         )
+    places = app.extensions[EXTENSION].places
+    if settings.geoip_db is None:
+        if _places:
+            places.share(_places[0])
+        else:
+            _places.append(places)
     start_background(app)
     try:
         yield Site(app, app.extensions[EXTENSION], broker)
