@@ -17,6 +17,7 @@ from app.model.alert import Severity
 
 SECOND: Final = 1_000_000_000
 DNS: Final = 53
+SHORTEST_S: Final = 0.1  # of a burst whose pace is told: a file of its packets may be as short
 MAX_LOOK_UPS: Final = 5  # in the flow table within one second
 
 
@@ -104,7 +105,8 @@ class Flood(Detector):
         sources = contact.items if port else contact.side
         from_where = "one source" if sources == 1 else f"about {sources} sources"
         source = self._source(contact) if sources == 1 else None
-        high = contact.peak >= self.knob("high") or sources >= 50
+        pace = contact.attempts / max(contact.seconds, SHORTEST_S) if contact.attempts >= self.knob("high") / 2 else 0.0
+        high = max(contact.peak, pace) >= self.knob("high") or sources >= 50
         severity: Severity = "high" if high else "medium"
         self.alert(
             rule,

@@ -26,6 +26,7 @@ SYN, RST, ACK = 2, 4, 16
 SCANNING_PORTS: Final = 4  # source ports of a scanner of segments
 MOST_HOSTS: Final = 16  # told in one second
 MOST_FLOWS: Final = 64
+SHORTEST_S: Final = 0.01  # of a stream whose pace is told: a file of its packets may be as short
 
 
 class OneSidedFlood(Detector):
@@ -217,13 +218,14 @@ class OneSidedFlood(Detector):
             "got nothing but resets" if int(row["dst_packets"]) * HARDLY > int(row["src_packets"]) else "got no answer"
         )
         samples = self._watch.seen(flow)
+        pace = int(row["src_packets"]) / max((int(row["end"]) - int(row["start"])) / SECOND, SHORTEST_S)
         self.alert(
             "tcp_flood" if tcp else "datagram_flood",
             f"{networks.text(*source)} sent {networks.text(*target)} (port {row['dst_port']}) {rate:,.0f} {what} a second within one flow{why} and {answer}; the limit is {limit:,.0f}.",
             int(row["end"]),
             networks.text(*source),
             networks.text(*target),
-            severity="high" if rate >= self.knob("high") else "medium",
+            severity="high" if max(rate, pace) >= self.knob("high") else "medium",
             confidence=0.6,
             fold=(source, target),
             measured=round(rate),

@@ -80,6 +80,19 @@ def test_what_is_kept_of_a_flood_is_enough_to_tell_it_again(rate: float) -> None
     assert told(refused, "tcp_flood")
 
 
+def test_the_part_of_a_flood_that_is_kept_matters_as_much() -> None:
+    whole = [
+        *told(cases_floods.segments(6000, 6000.0, SYN, False), "syn_flood"),
+        *told(cases_floods.within(60_000, 30_000.0, cases_floods.by_chance), "tcp_flood"),
+    ]
+    part = [
+        *told(cases_floods.segments(900, 6000.0, SYN, False), "syn_flood"),
+        *told(cases_floods.within(1500, 30_000.0, cases_floods.by_chance), "tcp_flood"),
+    ]
+    assert [(one.rule, one.severity) for one in whole] == [("syn_flood", "high"), ("tcp_flood", "high")]
+    assert [(one.rule, one.severity) for one in part] == [("syn_flood", "high"), ("tcp_flood", "high")]
+
+
 def test_a_stream_that_is_answered_is_none() -> None:
     frames = cases_floods.stream(4000, 1000.0, lambda i, random: b"X" * 100)
     answers = [(at + 0.0002, udp(VICTIM, 9, cases_floods.FAR, 5000, b"ok")) for at, _ in frames[::20]]
