@@ -27,9 +27,8 @@ V = TypeVar("V")
 
 MOST_REPEATS: Final = 8192  # things of which a detector counts how often they came
 MOST_WAITING: Final = 2048  # rows of the contact tables whose answers are waited for
-LONGEST_WAIT_NS: Final = (
-    3_000_000_000  # for answers, while attempts go on: by then only those to the newest ones can be under way
-)
+# For answers, while attempts go on: by then only those to the newest ones can be under way.
+LONGEST_WAIT_NS: Final = 2_000_000_000
 
 
 class Detector:
