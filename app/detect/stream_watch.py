@@ -80,12 +80,8 @@ class StreamWatch:
         if table is None or len(batch) < LEAST:
             return
         slots: NDArray[np.int32] = np.sort(batch.packets["flow"][:: len(batch) // LOOKED_AT])
-        if slots[0] == slots[-1]:
-            out = slots[:1]
-        else:
-            found, counts = np.unique(slots, return_counts=True)
-            out = found[counts >= STANDS_OUT]
-        for slot in out.tolist():
+        often = slots[STANDS_OUT - 1 :] == slots[: 1 - STANDS_OUT]
+        for slot in set(slots[: 1 - STANDS_OUT][often].tolist()):
             stream = one_way(table, slot) if slot >= 0 else None
             if stream is not None and stream.protocol in (TCP, UDP):
                 self.watch(stream, batch.now_ns)
