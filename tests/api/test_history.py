@@ -34,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("history")
     with running_site(folder / "data", flows=600, history=True, export_dir=folder / "exports") as found:
         history = found.house.history
-        until(lambda: history.collector.waiting > 60 and found.house.mirror.newest_facts("http"), 20)
+        until(lambda: history.collector.waiting > 60 and found.house.mirror.newest_facts("http"))
         history.write()
         until(lambda: history.state.rows_written > 60, 30)
         history.write = nothing  # from here on the tests say when something is written

@@ -43,7 +43,7 @@ def test_the_map_is_coloured_as_the_table_says(server, page):
     first = page.locator("#world .place-table tbody tr").first
     expect(first).to_be_visible()
     name = first.locator("a").text_content()
-    assert page.locator(f"#world [data-part][data-tip^='{name}']").count() == 1
+    expect(page.locator(f"#world [data-part][data-tip^='{name}']")).to_have_count(1)
     parts = page.eval_on_selector_all("#world .world [data-part]", "all => all.map(one => Number(one.dataset.part))")
     assert max(parts) == 1
     assert min(parts) > 0.1

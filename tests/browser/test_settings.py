@@ -5,6 +5,8 @@ from __future__ import annotations
 import requests
 from playwright.sync_api import expect
 
+from tests.fakes.web import until
+
 from .test_accessibility import violations
 
 
@@ -27,12 +29,13 @@ def test_help_is_searched(server, page):
     view = page.locator("#help")
     metrics = requests.get(f"{server.url}api/help", timeout=30).json()
     expect(view.locator(".help-list dt code", has_text="kernel_drops")).to_have_count(1)
-    assert view.locator("section:last-of-type .help-list dt").count() == len(metrics)
-    assert view.locator("details").count() == len(requests.get(f"{server.url}api/rules", timeout=30).json())
+    expect(view.locator("section:last-of-type .help-list dt")).to_have_count(len(metrics))
+    rules = requests.get(f"{server.url}api/rules", timeout=30).json()
+    expect(view.locator("details")).to_have_count(len(rules))
     assert violations(page) == []
     page.keyboard.press("/")
     page.keyboard.type("arp spoof")
+    until(lambda: 0 < view.locator("details").count() < 10)
     expect(view.locator("details").first).to_be_visible()
-    assert view.locator("details").count() < 10
     page.locator("#help-search").fill("zzzzz")
     expect(view).to_contain_text("Nothing here has these words")
