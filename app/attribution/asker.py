@@ -23,6 +23,7 @@ from app.attribution.questions import MAX_ASKED, Question, question_row
 from app.link.handover import MAX_MESSAGE, Receiver
 from app.model.attribution import POLLING
 from app.model.errors import ProtocolError
+from app.wire.row_copies import chosen as chosen_rows
 
 FIRST_OF_FLOW: Final = 0x80  # bit of PACKET.kind
 MAX_QUEUED: Final = 4_096  # questions
@@ -76,7 +77,7 @@ class Asker:
             self.lost += len(first) - max(room, 0)
             first = first[: max(room, 0)]
         self._left -= len(first)
-        chosen = packets[first]
+        chosen = chosen_rows(packets, first)
         versions = chosen["ip_version"].tolist()
         ids = flow_ids[first].tolist()
         for flow_id, version, values in zip(

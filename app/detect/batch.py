@@ -16,6 +16,7 @@ from app.flow.contacts import Contacts
 from app.model.alert import Evidence
 from app.native.loader import kernel
 from app.wire.network_header import ip_header, network_header
+from app.wire.row_copies import chosen
 from app.wire.selection_layout import NAMES
 
 Indices = NDArray[np.intp]
@@ -82,15 +83,15 @@ class Batch:
             return self._contacts.bursts if self._contacts is not None else _NONE
         if name == "all":
             return np.arange(self.begin, self.end)
-        chosen = self._columns.selection(name)
+        places = self._columns.selection(name)
         if self.begin == 0 and self.end == len(self._columns.packets):
-            return chosen
-        low, high = np.searchsorted(chosen, (self.begin, self.end))
-        return chosen[low:high]
+            return places
+        low, high = np.searchsorted(places, (self.begin, self.end))
+        return places[low:high]
 
     def rows(self, name: str) -> NDArray[np.void]:
         """PACKET rows of a selection (a copy)."""
-        return self._columns.packets[self.select(name)]
+        return chosen(self._columns.packets, self.select(name))
 
     def column(self, name: str, indices: Indices) -> NDArray[Any]:
         """One column of chosen packets."""
@@ -98,7 +99,7 @@ class Batch:
 
     def pick(self, indices: Indices) -> Picked:
         """Copies that outlive the call."""
-        return Picked(self._columns.packets[indices], indices + self._first_id, self._columns.flow_ids[indices])
+        return Picked(chosen(self._columns.packets, indices), indices + self._first_id, self._columns.flow_ids[indices])
 
     @property
     def packets(self) -> NDArray[np.void]:

@@ -24,6 +24,7 @@ from app.dpi.facts import DnsTransaction, Fact
 from app.model.alert import Evidence, Severity
 from app.model.layers import KIND_FIRST_OF_FLOW
 from app.stats.bounded import BoundedMap, Last
+from app.wire.row_copies import chosen
 
 SECOND: Final = 1_000_000_000
 KEPT: Final = 128  # beginnings of activity per service
@@ -129,14 +130,14 @@ class Beacon(Detector):
                     self._names[one.value] = fact.query[:100]
 
     def on_packets(self, batch: Batch) -> None:
-        chosen = self.ration("bursts", batch, batch.select("bursts"), MOST_A_SECOND)
-        if len(chosen):
-            self._waiting.append(batch.pick(chosen))
+        bursts = self.ration("bursts", batch, batch.select("bursts"), MOST_A_SECOND)
+        if len(bursts):
+            self._waiting.append(batch.pick(bursts))
 
     def _take(self, picked: Picked) -> None:
         rows, few = picked.rows, self.knob("few_intervals")
         usual = (rows["protocol"] == 6) | (rows["protocol"] == 17) | _asks_outside(rows)
-        rows, flows, numbers = rows[usual], picked.flow_ids[usual].tolist(), picked.packet_ids[usual].tolist()
+        rows, flows, numbers = chosen(rows, usual), picked.flow_ids[usual].tolist(), picked.packet_ids[usual].tolist()
         names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port", "protocol", "ts")
         first = (rows["kind"] & KIND_FIRST_OF_FLOW != 0).tolist()
         columns = zip(numbers, first, flows, *(rows[name].tolist() for name in names), strict=True)

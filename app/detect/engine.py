@@ -24,6 +24,7 @@ from app.flow.contacts import Contacts
 from app.model.alert import Alert, Detection
 from app.stats.entropy_note import EntropyNote
 from app.wire.records import FLOW_DTYPE
+from app.wire.row_copies import copied, joined
 
 SECOND: Final = 1_000_000_000
 MOST_FAILURES: Final = 3
@@ -176,7 +177,7 @@ class Engine:
             self.flows_not_shown += len(records) - room
             records = records[:room]
         if len(records):
-            self._ended.append(records.copy())
+            self._ended.append(copied(records))
             self._ended_rows += len(records)
 
     def advance(self, now_ns: int) -> None:
@@ -225,7 +226,7 @@ class Engine:
             changed, self._slot, _ = table.collect(self._pass_from, MAX_CHANGED, self._slot)
             if self._slot == 0:
                 self._pass_from = self._next_from
-        ended = np.concatenate(self._ended) if self._ended else np.zeros(0, FLOW_DTYPE)
+        ended = joined(self._ended) if self._ended else np.zeros(0, FLOW_DTYPE)
         self._ended, self._ended_rows = [], 0
         if len(changed) or len(ended):
             for one in self._of_flows:

@@ -19,6 +19,7 @@ from app.detect.flow_lookup import HARDLY, of_row
 from app.detect.rule import Knob, Rule
 from app.detect.service_names import COLLECTORS
 from app.detect.stream_watch import LONG_NS, StreamWatch
+from app.wire.row_copies import chosen, joined
 
 SECOND: Final = 1_000_000_000
 RECENT_NS: Final = 2 * SECOND
@@ -73,9 +74,9 @@ class OneSidedFlood(Detector):
 
     def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
         recent = self.context.now_ns - RECENT_NS
-        parts = [part[(part["end"] >= recent) & (part["kind"] & 2 == 0)] for part in (changed, ended)]
-        self._segments([part[part["protocol"] == 6] for part in parts])
-        rows = np.concatenate([part[_unanswered(part)] for part in parts])
+        parts = [chosen(part, (part["end"] >= recent) & (part["kind"] & 2 == 0)) for part in (changed, ended)]
+        self._segments([chosen(part, part["protocol"] == 6) for part in parts])
+        rows = joined([chosen(part, _unanswered(part)) for part in parts])
         single = rows[(rows["protocol"] == 17) & (rows["src_packets"] <= 2) & (rows["src_port"] < rows["dst_port"])]
         if len(single) >= self.knob("single"):
             self._single(single)
@@ -92,9 +93,9 @@ class OneSidedFlood(Detector):
         for rows in parts:
             reset = (rows["dst_flags"] & RST != 0) & (rows["dst_flags"] & ~np.uint8(RST | ACK) == 0)
             refused = (rows["dst_packets"] == 0) | (reset & (rows["dst_packets"] <= 2) & (rows["dst_payload"] == 0))
-            strays.append(rows[(rows["src_flags"] & SYN == 0) & (rows["src_packets"] - 1 < 2) & refused])
+            strays.append(chosen(rows, (rows["src_flags"] & SYN == 0) & (rows["src_packets"] - 1 < 2) & refused))
             reset = (rows["src_flags"] & ~np.uint8(RST | ACK) == 0) & (rows["src_packets"] <= 2)
-            unasked = rows[reset & (rows["dst_packets"] <= 2) & (rows["dst_flags"] == SYN | ACK)]
+            unasked = chosen(rows, reset & (rows["dst_packets"] <= 2) & (rows["dst_flags"] == SYN | ACK))
             for hi_or_lo in ("hi", "lo"):
                 unasked[f"src_{hi_or_lo}"], unasked[f"dst_{hi_or_lo}"] = (
                     unasked[f"dst_{hi_or_lo}"],
@@ -102,7 +103,7 @@ class OneSidedFlood(Detector):
                 )
             unasked["src_port"], unasked["dst_port"] = unasked["dst_port"], unasked["src_port"].copy()
             strays.append(unasked)
-        together = np.concatenate(strays)
+        together = joined(strays)
         if len(together) >= self.knob("segments"):
             self._strays(together)
 

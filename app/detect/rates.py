@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.detect.batch import Picked
 from app.model.alert import Evidence
+from app.wire.row_copies import chosen, joined
 
 BUSIEST: Final = 64  # addresses counted together that are kept apart
 TOGETHER: Final = 4096
@@ -58,7 +59,7 @@ class Rates:
         waiting, self._waiting, self._rows = self._waiting, [], 0
         if not waiting:
             return
-        rows = np.concatenate([one.rows for one in waiting])
+        rows = joined([one.rows for one in waiting])
         packet_ids = np.concatenate([one.packet_ids for one in waiting])
         flow_ids = np.concatenate([one.flow_ids for one in waiting])
         hi, lo = rows[f"{self._end}_hi"], rows[f"{self._end}_lo"]
@@ -73,7 +74,7 @@ class Rates:
         for place in order.tolist():
             mine = inverse == place
             address = (int(hi[first[place]]), int(lo[first[place]]))
-            self._count(address, rows[mine], packet_ids[mine], flow_ids[mine])
+            self._count(address, chosen(rows, mine), packet_ids[mine], flow_ids[mine])
 
     def _count(
         self,

@@ -17,6 +17,8 @@ from app.detect.detector import Detector
 from app.detect.rule import Knob, Rule
 from app.model.alert import Evidence
 from app.stats.distinct import DistinctCounter
+from app.wire.row_copies import chosen as chosen_rows
+from app.wire.row_copies import joined
 
 SECOND: Final = 1_000_000_000
 WINDOW_NS: Final = 10 * SECOND
@@ -244,8 +246,8 @@ class Unsolicited(Detector):
 
     def on_flows(self, changed: NDArray[np.void], ended: NDArray[np.void]) -> None:
         """Few reflectors that send much: datagrams of a service to a host that never asked, by their number and size."""
-        rows = np.concatenate((changed[_unasked(changed)], ended[_unasked(ended)]))
-        rows = rows[rows["end"] >= self.context.now_ns - WINDOW_NS]
+        rows = joined([chosen_rows(part, _unasked(part)) for part in (changed, ended)])
+        rows = chosen_rows(rows, rows["end"] >= self.context.now_ns - WINDOW_NS)
         if int(rows["src_packets"].sum()) < self.knob("unasked"):
             return
         keys = list(zip(*(rows[name].tolist() for name in ("dst_hi", "dst_lo", "src_port")), strict=True))

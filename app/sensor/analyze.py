@@ -27,6 +27,7 @@ from app.sensor.insight import Insight
 from app.sensor.pipeline import Pipeline
 from app.sensor.summary import summary_lines
 from app.stats.payload_entropy import PayloadEntropy
+from app.wire.row_copies import copied
 from config import Settings, SettingsError
 
 # A table this large holds the flows of any capture a person looks at; beyond it flows are ended early, counted, and still reported.
@@ -75,7 +76,7 @@ def analyze(name: str, block_list: BlockList | None = None) -> str:
     insight = Insight(patient=True, engine=engine if engine.available else None)
     pipeline = Pipeline(
         MAX_FLOWS,
-        on_ended=lambda records: flows.append(records.copy()),
+        on_ended=lambda records: flows.append(copied(records)),
         insight=insight,
         entropy=PayloadEntropy(MAX_FLOWS),
         watch=EntropyWatch(EntropySettings(slots=ENTROPY_SLOTS, unhurried=True), rows=False),

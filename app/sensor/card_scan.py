@@ -27,6 +27,7 @@ from app.sensor.card_places import CardPlaces
 from app.sensor.card_streams import CodedFlow
 from app.sensor.card_where import Place, place_of
 from app.wire import card_layout as at
+from app.wire.row_copies import chosen
 
 MOST_FLOWS: Final = 4096  # whose findings or streams are remembered for repeats
 MOST_NUMBERS: Final = 1000  # different ones of a flow
@@ -130,7 +131,7 @@ class CardScan:
         memory = data.data
         events = self._events[:count]
         places = events[:, at.PLACE]
-        columns = zip(events.tolist(), packets[places].tolist(), flow_ids[places].tolist(), strict=True)
+        columns = zip(events.tolist(), chosen(packets, places).tolist(), flow_ids[places].tolist(), strict=True)
         for (kind, place, direction, start, end, joined, seq), record, flow_id in columns:
             packet = Packet(memory, record, flow_id, first_id + place, direction)
             try:

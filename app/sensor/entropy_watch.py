@@ -32,6 +32,8 @@ from app.sensor.entropy_rows import measured_rows, side
 from app.stats import entropy_expectation as expect
 from app.stats import entropy_layout as at
 from app.stats.entropy_note import EntropyNote
+from app.wire.row_copies import chosen as chosen_rows
+from app.wire.row_copies import joined
 
 SECOND: Final = 1_000_000_000
 PATIENCE_NS: Final = 2 * SECOND
@@ -127,7 +129,7 @@ class EntropyWatch:
     def rows(self) -> bytes:
         """ENTROPY rows since the last call, oldest first."""
         taken, self._rows, self._rows_waiting = self._rows, [], 0
-        return np.concatenate(taken).tobytes() if taken else b""
+        return joined(taken).tobytes() if taken else b""
 
     def statistics(self) -> dict[str, Any]:
         """Slots and losses, for the snapshot."""
@@ -149,8 +151,12 @@ class EntropyWatch:
             flow_ids = samples.ids[:, at.I_FLOW].tolist()
             settled = np.fromiter(map(self._settled.__contains__, flow_ids), np.bool_, len(flow_ids))
             chosen = (odd & ~settled) | (samples.ids[:, at.I_FLAGS] != 0)
-            self._put_off(samples.ids[~chosen], rows[~chosen])
-            samples, rows, odd = Samples(samples.ids[chosen], samples.values[chosen]), rows[chosen], odd[chosen]
+            self._put_off(samples.ids[~chosen], chosen_rows(rows, ~chosen))
+            samples, rows, odd = (
+                Samples(samples.ids[chosen], samples.values[chosen]),
+                chosen_rows(rows, chosen),
+                odd[chosen],
+            )
         count = len(rows)
         limits = np.full((count, 2), np.nan)
         known = np.zeros(count, np.bool_)

@@ -16,6 +16,7 @@ from app.enrich.scope import is_local_network
 from app.model.layers import KIND_FIRST_OF_FLOW, LAYER_BIT
 from app.wire.addresses import V4_PREFIX, format_address
 from app.wire.network_header import ethernet_header
+from app.wire.row_copies import chosen as chosen_rows
 
 ETHERNET: Final = 1
 PER_BATCH: Final = 24  # frames of each kind that are looked at
@@ -63,7 +64,7 @@ class HardwareAddresses:
         if len(chosen):
             high, low = packets["src_hi"][chosen], packets["src_lo"][chosen]
             chosen = chosen[neighbour[chosen] | is_local_network(high, low)][:PER_BATCH]
-        self._take_frames(data, packets[chosen], neighbour[chosen])
+        self._take_frames(data, chosen_rows(packets, chosen), neighbour[chosen])
 
     def take_changed(self) -> list[list[str]]:
         """Once a tick: [address, hardware address, source] of what is new or has changed, at most MAX_SAID; both empty where it was taken back."""

@@ -28,6 +28,7 @@ from app.sensor.fragments import FragmentJoiner
 from app.sensor.inspected_flow import ENDED, UNKNOWN, Beginning, InspectedFlow, Pieces
 from app.sensor.recognition import Recognition
 from app.wire.addresses import format_address
+from app.wire.row_copies import chosen as chosen_rows
 
 MAX_FLOWS: Final = 65_536  # flows that are being looked at, about 2 kB each; the one begun first is let go for another
 REASSEMBLY_BYTES: Final = 32 << 20  # held out of order, all flows together
@@ -39,7 +40,6 @@ MOST_CHANGES: Final = 4  # of protocol in one connection
 FIN, SYN, ACK = 1, 2, 16
 TCP: Final = 6
 _MASK: Final = 0xFFFFFFFF
-
 _ENDS: Final = ("ip_version", "src_hi", "src_lo", "src_port", "dst_hi", "dst_lo", "dst_port")
 
 _address = lru_cache(8192)(format_address)
@@ -114,7 +114,7 @@ class Inspection:
         self._begun = time.thread_time()
         chosen = self._chosen[:count]
         places = chosen[:, layout.PLACE]
-        rows = packets[places]
+        rows = chosen_rows(packets, places)
         ids = flow_ids[places].tolist()
         names = ("flow", "ts", "seq", "ack", "tcp_flags", "payload_len", "protocol")
         columns = zip(chosen.tolist(), ids, *(rows[name].tolist() for name in names), strict=True)

@@ -23,6 +23,7 @@ from app.sensor.store_layout import STORED_DTYPE
 from app.wire.block import Block
 from app.wire.filter import Query
 from app.wire.records import FRAME_DTYPE, PACKET_DTYPE
+from app.wire.row_copies import chosen, copied, joined
 
 HEAD_BYTES: Final = 64 * 1024  # of each flow go to the head ring
 DEFAULT_CAPACITY: Final = 64 << 20
@@ -111,10 +112,10 @@ class _Ring:
         oldest, size = int(self.state[layout.OLDEST]), len(self.index)
         low, high = oldest + first, oldest + max(first, end)
         if high <= size:
-            return self.index[low:high].copy()
+            return copied(self.index[low:high])
         if low >= size:
-            return self.index[low - size : high - size].copy()
-        return np.concatenate((self.index[low:], self.index[: high - size]))
+            return copied(self.index[low - size : high - size])
+        return joined((self.index[low:], self.index[: high - size]))
 
     def frame(self, record: np.void) -> bytes:
         offset = int(record["offset"])
@@ -292,8 +293,8 @@ class PacketStore:
     def _window(self, first_id: int, end_id: int) -> NDArray[np.void]:
         """Records of both rings with first_id <= packet_id < end_id, oldest first."""
         parts = [ring.records(ring.lower_bound(first_id), ring.lower_bound(end_id)) for ring in self._rings]
-        records = np.concatenate(parts)
-        return records[np.argsort(records["packet_id"], kind="stable")]
+        records = joined(parts)
+        return chosen(records, np.argsort(records["packet_id"], kind="stable"))
 
     def _matching(self, query: Query, before_id: int, now_ns: int, limit: int | None) -> tuple[NDArray[np.void], int]:
         """(records newest first, how many were looked at); with a limit, stops once it has more than that."""
@@ -304,10 +305,10 @@ class PacketStore:
         while end > oldest and (limit is None or count <= limit):
             end, records = self._step(end)
             scanned += len(records)
-            records = records[query.mask(records, now_ns)][::-1]
+            records = chosen(records, query.mask(records, now_ns))[::-1]
             count += len(records)
             found.append(records)
-        return np.concatenate(found), scanned
+        return joined(found), scanned
 
     def _step(self, end_id: int) -> tuple[int, NDArray[np.void]]:
         """The window below `end_id` that holds anything, and where it starts: long gaps of overwritten bulk are jumped over."""

@@ -23,6 +23,7 @@ from app.sensor.fact_documents import (
 from app.sensor.pipeline import Pipeline
 from app.sensor.summary import host_text
 from app.wire.records import BUCKET_DTYPE, FLOW_DTYPE
+from app.wire.row_copies import copied, joined
 
 MAX_FLOWS: Final = 20_000  # rows of flows in one snapshot; the rest follows
 MAX_KNOWN: Final = 10_000  # flows of which something new is known
@@ -81,7 +82,7 @@ class SnapshotMaker:
             self.ended_lost += len(records) - max(room, 0)
             records = records[: max(room, 0)]
         if len(records):
-            self._ended.append(records.copy())
+            self._ended.append(copied(records))
             self._ended_rows += len(records)
 
     def _follow(self) -> None:
@@ -135,7 +136,7 @@ class SnapshotMaker:
     def _changed_flows(self, closed: int) -> tuple[bytes, int]:
         """Ended flows first, then changed ones: a pass over the table that may take several ticks. Returns (FLOW rows, rows that had to wait)."""
         assert self._pipeline is not None
-        ended = np.concatenate(self._ended) if self._ended else np.zeros(0, FLOW_DTYPE)
+        ended = joined(self._ended) if self._ended else np.zeros(0, FLOW_DTYPE)
         now, later = ended[:MAX_FLOWS], ended[MAX_FLOWS:]
         self._ended = [later] if len(later) else []
         self._ended_rows = len(later)

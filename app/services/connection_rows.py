@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from app.model.layers import CONN_STATES, ENDINGS
 from app.services.flow_facts import NOTHING_KNOWN, FlowFacts, KnownFlow
-from app.services.flow_mirror import FlowView, take
+from app.services.flow_mirror import FlowView
 from app.services.host_table import NO_HOSTS, HostTable
 from app.services.owner_book import EndOwner
 from app.services.remote_names import remote_names
 from app.wire.addresses import format_address
+from app.wire.row_copies import chosen as chosen_rows
 
 PORT_PROTOCOLS: Final = frozenset({6, 17, 33, 132, 136})
 TCP: Final = 6
@@ -84,7 +85,9 @@ class Rows:
 
     @classmethod
     def of(cls, view: FlowView, chosen: NDArray[Any], interfaces: Sequence[str] = ()) -> Rows:
-        return cls(take(view.flows, chosen), take(view.derived, chosen), interfaces, view.facts, view.hosts)
+        return cls(
+            chosen_rows(view.flows, chosen), chosen_rows(view.derived, chosen), interfaces, view.facts, view.hosts
+        )
 
     @classmethod
     def all(cls, view: FlowView, interfaces: Sequence[str] = ()) -> Rows:
@@ -95,7 +98,9 @@ class Rows:
 
     def some(self, chosen: NDArray[Any]) -> Rows:
         """Part of the rows."""
-        return Rows(take(self.flows, chosen), take(self.derived, chosen), self.interfaces, self.facts, self.hosts)
+        return Rows(
+            chosen_rows(self.flows, chosen), chosen_rows(self.derived, chosen), self.interfaces, self.facts, self.hosts
+        )
 
     def __len__(self) -> int:
         return len(self.flows)

@@ -15,6 +15,7 @@ from app.model.layers import protocol_name
 from app.model.timestamps import rfc3339
 from app.services.flow_mirror import FlowView
 from app.wire.addresses import format_address
+from app.wire.row_copies import joined
 
 if TYPE_CHECKING:
     from app.services.mirror import Mirror
@@ -46,7 +47,7 @@ class EntropyRecorder:
         capture = self._mirror.part("capture")
         names = [str(one.get("name") or "") for one in capture.get("interfaces") or [] if isinstance(one, dict)]
         label = capture.get("file") if capture.get("source") == "file" else "+".join(filter(None, names))
-        rows, view = np.concatenate(taken), self._mirror.flow_view()
+        rows, view = joined(taken), self._mirror.flow_view()
         run_blocking(self._write, str(label or "capture"), rows, view, names)
 
     def _write(self, label: str, rows: NDArray[np.void], view: FlowView, names: list[str]) -> None:

@@ -20,6 +20,7 @@ from app.enrich.scope import is_local_network
 from app.services.flow_facts import NOTHING_KNOWN, FlowFacts, Halves
 from app.services.host_table import NO_HOSTS, HostTable
 from app.wire.records import FLOW_DTYPE
+from app.wire.row_copies import chosen, opaque
 
 MAX_ACTIVE: Final = 65_536
 MAX_ENDED: Final = 10_000
@@ -41,16 +42,6 @@ DERIVED_DTYPE: Final = np.dtype(
         ("direction", "u1"),  # index into DIRECTIONS
     ]
 )
-
-
-def opaque(rows: NDArray[np.void]) -> NDArray[np.void]:
-    """The same memory without its fields: NumPy copies such rows whole, ten times faster than field by field."""
-    return rows.view(np.dtype((np.void, rows.dtype.itemsize)))
-
-
-def take(rows: NDArray[np.void], places: NDArray[np.intp]) -> NDArray[np.void]:
-    """A copy of some rows."""
-    return opaque(rows).take(places).view(rows.dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,13 +104,13 @@ class FlowMirror:
 
     def apply(self, changed: NDArray[np.void]) -> None:
         """Takes over the rows of one snapshot (FLOW_DTYPE); a row that repeats replaces the earlier one."""
-        changed = changed[changed["flow_id"] != 0]
+        changed = chosen(changed, changed["flow_id"] != 0)
         if not len(changed):
             return
         self.version += 1
         self._view = None
         _, last = np.unique(changed["flow_id"][::-1], return_index=True)
-        changed = take(changed, np.sort(len(changed) - 1 - last))
+        changed = chosen(changed, np.sort(len(changed) - 1 - last))
         ids = changed["flow_id"].tolist()
         row_of = self._row_of
         new = [i for i, flow_id in enumerate(ids) if flow_id not in row_of]
@@ -144,11 +135,11 @@ class FlowMirror:
         rows = np.fromiter(
             (self._row_of.get(flow_id, -1) for flow_id in flows["flow_id"].tolist()), np.intp, len(flows)
         )
-        found = take(self._derived, np.maximum(rows, 0))
+        found = chosen(self._derived, np.maximum(rows, 0))
         missing = np.flatnonzero(rows < 0)
         if len(missing):
             found[missing] = np.zeros(1, DERIVED_DTYPE)
-            found["local_is_src"][missing], found["direction"][missing] = self._directions(take(flows, missing))
+            found["local_is_src"][missing], found["direction"][missing] = self._directions(chosen(flows, missing))
         return found
 
     def touch(self, flow_ids: Iterable[int]) -> None:
@@ -186,7 +177,7 @@ class FlowMirror:
         """The flows as they are now; the same object until something changes."""
         if self._view is None:
             rows = np.sort(np.fromiter(self._row_of.values(), np.intp, len(self._row_of)))
-            flows, derived = take(self._flows, rows), take(self._derived, rows)
+            flows, derived = chosen(self._flows, rows), chosen(self._derived, rows)
             flows.flags.writeable = derived.flags.writeable = False
             self._view = FlowView(flows, derived, self.version, self.facts, self.hosts)
         return self._view
@@ -206,7 +197,7 @@ class FlowMirror:
         self._free[:0] = range(size - 1, old - 1, -1)
 
     def _derive(self, rows: NDArray[np.intp]) -> None:
-        local, direction = self._directions(take(self._flows, rows))
+        local, direction = self._directions(chosen(self._flows, rows))
         self._derived["direction"][rows] = direction
         self._derived["local_is_src"][rows] = local
 
@@ -260,7 +251,7 @@ class FlowMirror:
         self._touch_rows(rows[((source >= first) & (source < last)) | ((target >= first) & (target < last))])
 
     def _count_pairs(self, rows: NDArray[np.intp]) -> None:
-        flows, k = take(self._flows, rows), self._keys
+        flows, k = chosen(self._flows, rows), self._keys
         pair = flows["src_hi"] * k[0]  # unsigned arithmetic wraps, which is what a hash wants
         pair = (pair ^ flows["src_lo"]) * k[1]
         pair = (pair ^ (pair >> np.uint64(29)) ^ flows["dst_hi"]) * k[2]

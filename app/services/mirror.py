@@ -29,6 +29,7 @@ from app.services.owner_book import Process
 from app.services.process_mirror import ProcessMirror
 from app.services.time_rings import TimeRings
 from app.wire.records import ENTROPY_DTYPE, FLOW_DTYPE, PACKET_ROW_DTYPE
+from app.wire.row_copies import joined
 
 SLICE: Final = 2_000  # flows that are taken over at once: about 10 ms
 KEPT_PACKETS: Final = 2_000
@@ -327,7 +328,7 @@ class Mirror:
         """The packets of the last ticks (PACKET_ROW), oldest first."""
         with self._lock:
             parts = list(self._packets)
-        return np.concatenate(parts) if parts else np.zeros(0, PACKET_ROW_DTYPE)
+        return joined(parts) if parts else np.zeros(0, PACKET_ROW_DTYPE)
 
     def part(self, name: str) -> Any:
         """One plain part of the last snapshot, {} or [] if there was none. Not to be changed."""

@@ -16,6 +16,7 @@ from app.services.query_errors import BadRequest
 from app.wire.filter import QueryError, parse
 from app.wire.filter_columns import packet_fields
 from app.wire.records import PACKET_ROW_DTYPE
+from app.wire.row_copies import joined
 
 MAX_OFFSET: Final = 10_000  # beyond it, the cursor is the way
 PER_COMMAND: Final = 1_000  # rows of one answer of the sensor
@@ -68,7 +69,7 @@ def _from_sensor(house: House, count: int, before: int, q: str) -> tuple[NDArray
         before = int(result.get("next_before_id") or 0)
         if not before or not len(rows):
             break
-    return np.concatenate(parts), before
+    return joined(parts), before
 
 
 def packet_detail(house: House, packet_id: int) -> dict[str, Any]:
