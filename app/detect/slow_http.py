@@ -56,7 +56,8 @@ class SlowHttp(Detector):
     )
     knobs = (
         Knob("connections", 30, "connections", "Open at once without any answer; browsers open six to a server."),
-        Knob("age", 8, "s", "Since the first packet of each, or with a narrow window: servers answer, and clients take answers, within a few."),
+        Knob("age", 8, "s", "Since the first packet of each: servers answer, or refuse, within a few."),
+        Knob("narrow", 5, "s", "From the first to the last time that a client lets next to nothing be sent: servers ask at intervals that double, so that after 3 s the next word comes at 6."),
         Knob("fetched", 65_536, "bytes", "Of an answer at most, before the client takes no more: players that are halted have some hundred thousand in stock."),
     )  # fmt: skip
     selections = ("tcp_narrow",)
@@ -110,7 +111,7 @@ class SlowHttp(Detector):
         few = np.flatnonzero(rows["dst_payload"] <= self.knob("fetched"))
         for place, flow in zip(few.tolist(), rows["flow_id"][few].tolist(), strict=True):
             first, last = self._narrow.get(flow) or (0, 0)
-            stuck[place] = last - first >= self.knob("age") * SECOND
+            stuck[place] = last - first >= self.knob("narrow") * SECOND
         return stuck
 
     def _judge(self, touched: set[tuple[Server, bool]]) -> None:
@@ -131,7 +132,7 @@ class SlowHttp(Detector):
         target, port = networks.text(*server[0]), server[1]
         source = networks.text(*clients.copy().pop()) if len(clients) == 1 else None
         mean = sum(one.payload for one in held.values()) / count
-        age = f"{self.knob('age'):.0f} s and more"
+        age = f"{self.knob('narrow' if answer else 'age'):.0f} s and more"
         how = (
             f"have let next to nothing be sent for {age}, after {mean:.0f} bytes of an answer"
             if answer
