@@ -230,6 +230,7 @@ def echoed() -> tuple[Callable[[], None], subprocess.Popen[bytes]]:
         ours.sendall(b"x")
         ours.recv(64)
 
+    ask()  # it has started
     return ask, child
 
 

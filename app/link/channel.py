@@ -12,11 +12,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from app.concurrency import run_blocking
 from app.link.frames import FrameDecoder, encode_frame
 from app.link.messages import COMMANDS, SENSOR_MESSAGES, Message, Shape, check, decode, encode
 from app.model.errors import NetglassError, ProtocolError
 
 READ_SIZE: Final = 256 * 1024
+LARGE: Final = 256 * 1024  # bytes of a message that is decoded in a real thread: one of 20,000 flows takes 40 ms
 QUEUE_BYTES: Final = 16 * 1024 * 1024  # of replies, notices and progress that wait for a slow web process
 
 
@@ -47,7 +49,7 @@ class Channel:
                 if not data:
                     return None
                 self._decoder.feed(data)
-            message = decode(frame)
+            message = decode(frame) if len(frame) < LARGE else run_blocking(decode, frame)
             if not self._greeted and message["type"] != "hello":
                 raise ProtocolError(f"the first message is {message['type'][:40]!r}, not hello")
             self._greeted = True

@@ -102,6 +102,10 @@ class Rows:
             chosen_rows(self.flows, chosen), chosen_rows(self.derived, chosen), self.interfaces, self.facts, self.hosts
         )
 
+    def part(self, first: int, most: int) -> Rows:
+        """At most so many of the rows, from `first` on."""
+        return self if not first and len(self) <= most else self.some(np.arange(first, min(first + most, len(self))))
+
     def __len__(self) -> int:
         return len(self.flows)
 

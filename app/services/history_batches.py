@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,6 +24,7 @@ from app.store.layout import COUNTERS, FACTS, FLOW_DTYPE, FLOW_INTEGERS, FLOW_TE
 NS: Final = 1_000_000_000
 ACTIVE_NS: Final = 300 * NS  # a flow that lasts longer is told of in stretches of this length
 LOOK_NS: Final = 10 * NS  # how often the active flows are looked through for them
+SLICE: Final = 4_000  # flows that are looked at in one go: some milliseconds
 MOST: Final = 20_000  # flows of one batch, which is a message of some megabytes
 MAX_WAITING: Final = 200_000  # flows that wait to be written; as many facts
 MAX_TRIES: Final = 3  # a batch that cannot be written must not keep the next ones waiting
@@ -131,7 +133,9 @@ class Collector:
             self._begin(run)
         rows = self._mirror.ended_rows(snapshot.get("flows"), self._names())
         if rows is not None:
-            self._add(rows)
+            for first in range(0, len(rows), SLICE):
+                time.sleep(0)  # whoever waits, first
+                self._add(rows.part(first, SLICE))
 
     def capture_over(self) -> None:
         """Before the mirror forgets a capture: takes what was not told yet."""
@@ -186,7 +190,7 @@ class Collector:
             self.lost += len(rows)
             return
         for first in range(0, len(rows), MOST):
-            some = rows.some(np.arange(first, min(first + MOST, len(rows)))) if len(rows) > MOST else rows
+            some = rows.part(first, MOST)
             if self._now.flow_count + len(some) > MOST:
                 self._done.append(self._now)
                 self._now = Collected(self._now.run)

@@ -94,12 +94,11 @@ class Mirror:
     def apply(self, snapshot: dict[str, Any]) -> None:
         """Takes over one snapshot, a piece after the other, so that a large one keeps nobody waiting: others may read between two of them, and are woken
         after the last. Parts of a wrong type are left out and counted in `malformed`."""
-        pieces = self._pieces(snapshot)
-        while True:
-            with self.changed:
-                if next(pieces, True):
-                    return
+        pieces, last = self._pieces(snapshot), False
+        while not last:
             time.sleep(0)  # whoever waits, first
+            with self.changed:
+                last = next(pieces, True)
 
     def _pieces(self, snapshot: dict[str, Any]) -> Iterator[bool]:
         """Each step, under the lock, takes over some of it; True with the last."""

@@ -114,7 +114,7 @@ def test_a_large_snapshot_lets_others_read_meanwhile_and_wakes_them_once(monkeyp
 
     monkeypatch.setattr("app.services.mirror.time.sleep", read)
     mirror.apply(snapshot(flows=rows.tobytes(), known=known, totals={"packets": 3}))
-    assert [flows for flows, _ in seen][:3] == [SLICE, 2 * SLICE, 3 * SLICE]
+    assert [flows for flows, _ in seen][:4] == [0, SLICE, 2 * SLICE, 3 * SLICE]
     assert len(seen) > 5  # between parts of what is known, too
     assert {generation for _, generation in seen} == {0}
     assert mirror.generation == mirror.snapshots == 1
