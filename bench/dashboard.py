@@ -13,13 +13,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.request
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
+
+from bench.history import processor_seconds
+from bench.listeners import Listeners
+from bench.web_process import Server
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -56,39 +58,6 @@ def percentile(values: Sequence[float], part: float) -> float:
     """The value that `part` of all are not above; NaN of none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else float("nan")
-
-
-class Server:
-    """The web process over a fake sensor, in a process of its own."""
-
-    def __init__(self, flows: int, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/"
-        self.data = tempfile.mkdtemp(prefix="netglass-bench-")
-        command = [sys.executable, "-m", "tests.fakes.serve", "--port", str(port), "--flows", str(flows), "--data-dir"]
-        self.log = open(Path(self.data) / "log", "wb")  # noqa: SIM115
-        self.process = subprocess.Popen([*command, self.data], cwd=ROOT, stdout=self.log, stderr=self.log)
-        for _ in range(300):
-            try:
-                self.post("api/legal", {"accepted": True})
-                return
-            except OSError:
-                time.sleep(0.2)
-        raise RuntimeError("the server did not start")
-
-    def post(self, path: str, body: dict[str, Any]) -> None:
-        request = urllib.request.Request(
-            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        urllib.request.urlopen(request, timeout=5).read()
-
-    def rss_mb(self) -> float:
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
 
 
 def first_load(browser: Any, url: str) -> dict[str, Any]:
@@ -143,81 +112,45 @@ def table(browser: Any, url: str, seconds: float) -> dict[str, Any]:
     }
 
 
-class Listener:
-    """One Socket.IO client: how long after its second each figure comes, and how far apart."""
-
-    def __init__(self, url: str, topics: Sequence[dict[str, Any]], stalled: bool = False) -> None:
-        import socketio
-
-        self.latencies: list[float] = []
-        self.gaps: list[float] = []
-        self._last = 0.0
-        self.client = socketio.Client(reconnection=False)
-        if not stalled:
-            self.client.on("stats", self._stats)
-            self.client.on("connections", lambda _message: None)
-        self.topics = topics
-        self.client.connect(url, transports=["websocket"])
-
-    def subscribe(self) -> None:
-        """Asks for the topics; after all clients are connected."""
-        for topic in self.topics:
-            self.client.emit("subscribe", topic)
-
-    def _stats(self, message: dict[str, Any]) -> None:
-        now = time.time()
-        self.latencies.append((now - datetime.fromisoformat(message["time"].replace("Z", "+00:00")).timestamp()) * 1e3)
-        if self._last:
-            self.gaps.append(now - self._last)
-        self._last = now
-
-
 OVERVIEW: Final = ({"topics": ["stats", "alert", "capture_state", "sensor_state"]},)
 TABLE: Final = (*OVERVIEW, {"topics": ["connections"], "limit": 1_000})
 
 
 def clients(server: Server, count: int, topics: Sequence[dict[str, Any]], seconds: float) -> dict[str, Any]:
-    """`count` clients at once, each of them in this process: latency and distance of the figures, processor time of the server."""
-    listeners = [Listener(server.url, topics) for _ in range(count)]
-    for one in listeners:
-        one.subscribe()
-    time.sleep(10)
-    for one in listeners:
-        one.latencies.clear()
-        one.gaps.clear()
-    before, begin = _cpu_s(server.process.pid), time.monotonic()
-    time.sleep(seconds)
-    cpu = (_cpu_s(server.process.pid) - before) / (time.monotonic() - begin)
-    latencies = [value for one in listeners for value in one.latencies]
-    gaps = [value for one in listeners for value in one.gaps]
-    for one in listeners:
-        one.client.disconnect()
+    """`count` clients at once, all of them in one thread that decodes nothing: latency and distance of the figures, processor time of the server."""
+    listeners = Listeners(server.port, count, topics)
+    listeners.run(10)
+    listeners.forget()
+    before, own, begin = processor_seconds(server.pid), time.process_time(), time.monotonic()
+    listeners.run(seconds)
+    lasted = time.monotonic() - begin
+    latencies, gaps = listeners.latencies, listeners.gaps
+    listeners.close()
     return {
         "clients": count,
         "messages": len(latencies),
+        "mb_a_second": listeners.read / lasted / 1e6,
         "latency_ms_median": statistics.median(latencies) if latencies else float("nan"),
         "latency_ms_p99": percentile(latencies, 0.99),
         "gap_s_median": statistics.median(gaps) if gaps else float("nan"),
         "gap_s_p99": percentile(gaps, 0.99),
-        "server_cpu_percent": 100 * cpu,
+        "server_cpu_percent": 100 * (processor_seconds(server.pid) - before) / lasted,
+        "clients_cpu_percent": 100 * (time.process_time() - own) / lasted,
     }
 
 
 def stalled(server: Server, count: int, seconds: float) -> dict[str, Any]:
     """Memory of the server before and after clients that ask for the largest table and stop reading."""
-    listeners = [Listener(server.url, ({"topics": ["connections"], "limit": 10_000},), stalled=True) for _ in range(2)]
-    for one in listeners:
-        one.subscribe()
-    time.sleep(3)
+    listeners = Listeners(server.port, 2, ({"topics": ["connections"], "limit": 10_000},))
+    listeners.run(3)
     before = server.rss_mb()
     children = [_stop_reading(server.url) for _ in range(count)]
-    time.sleep(seconds)
+    listeners.run(seconds)
     after = server.rss_mb()
     for child in children:
         child.kill()
         child.wait()
-    for one in listeners:
-        threading.Thread(target=one.client.disconnect, daemon=True).start()
+    listeners.close()
     return {"clients": count, "seconds": seconds, "rss_mb_before": before, "rss_mb_after": after}
 
 
@@ -232,17 +165,12 @@ def _stop_reading(url: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", code, url])
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--flows", type=int, default=50_000)
     parser.add_argument("--seconds", type=float, default=300, help="how long the table is watched")
     parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--port", type=int, default=18_470)
+    parser.add_argument("--mode", default="eventlet", choices=("eventlet", "threading"))
     parser.add_argument("--only", default="load,table,clients,stalled")
     arguments = parser.parse_args()
     parts = arguments.only.split(",")
@@ -252,7 +180,8 @@ def main() -> None:
         "cores": os.cpu_count(),
         "flows": arguments.flows,
     }
-    server = Server(arguments.flows, arguments.port)
+    directory = tempfile.TemporaryDirectory(prefix="netglass-bench-")
+    server = Server(arguments.mode, False, "usual", arguments.flows, 1.0, Path(directory.name))
     try:
         time.sleep(SETTLE_S)
         if "load" in parts or "table" in parts:
@@ -274,6 +203,7 @@ def main() -> None:
         found["rss_mb"] = server.rss_mb()
     finally:
         server.stop()
+        directory.cleanup()
     found["load_after"] = os.getloadavg()
     print(json.dumps(found, indent=1))
 

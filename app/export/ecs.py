@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from app.export.view import Document, Getter, View, constant, of_flow, view
+from app.export.view import Document, Getter, View, address, constant, of_flow, port, view
 
 Rows = list[tuple[str, str, str | Getter]]
 
@@ -148,8 +148,12 @@ _ALERT: Final[Rows] = [
     ("event.reason", "text", "reason"),
     ("rule.name", "text", "rule"),
     ("rule.description", "text", "title"),
-    ("source.ip", "text", "source"),
-    ("destination.ip", "text", "target"),
+    ("source.ip", "text", address("source")),
+    ("source.port", "integer", port("source")),
+    ("source.address", "text", "source"),
+    ("destination.ip", "text", address("target")),
+    ("destination.port", "integer", port("target")),
+    ("destination.address", "text", "target"),
     ("process.name", "text", "app_name"),
     ("process.pid", "integer", "pid"),
     ("threat.technique.id", "list", lambda document: [document["mitre"]] if isinstance(document.get("mitre"), str) else document.get("mitre")),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from app.export.view import Document, Getter, View, constant, of_flow, view
+from app.export.view import Document, Getter, View, address, constant, of_flow, port, view
 
 Rows = list[tuple[str, str, str | Getter]]
 
@@ -177,15 +177,17 @@ _HTTP: Final[Rows] = [
 
 def _alert_metadata(document: Document) -> dict[str, list[str]]:
     """Suricata keeps what rules say of themselves here, as lists of text."""
-    said = {name: document.get(name) for name in ("rule", "reason", "app_name", "mitre", "status")}
+    said = {name: document.get(name) for name in ("rule", "reason", "source", "target", "app_name", "mitre", "status")}
     return {name: [str(value)] for name, value in said.items() if value}
 
 
 _ALERT: Final[Rows] = [
     ("timestamp", "text", _time("time_of_detection")),
     ("event_type", "text", constant("alert")),
-    ("src_ip", "text", "source"),
-    ("dest_ip", "text", "target"),
+    ("src_ip", "text", address("source")),
+    ("src_port", "integer", port("source")),
+    ("dest_ip", "text", address("target")),
+    ("dest_port", "integer", port("target")),
     ("alert.action", "text", constant("allowed")),
     ("alert.signature", "text", "title"),
     ("alert.category", "text", "rule"),

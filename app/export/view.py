@@ -5,6 +5,7 @@ Documents are what REST gives, with `flow` beside facts: the connection they wer
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,28 @@ def key(name: str) -> Getter:
 def of_flow(name: str) -> Getter:
     """A key of the connection that a fact belongs to; of the document itself where it is a connection."""
     return lambda document: (document.get("flow") or document).get(name)
+
+
+def end_of(text: Any) -> tuple[str | None, int | None]:
+    """(address, port) of `192.0.2.1`, `192.0.2.1:443` or `[2001:db8::1]:443`; alerts name networks, names and numbers of hosts as well, which have neither."""
+    if not isinstance(text, str):
+        return None, None
+    for address, port in ((text, ""), text.rpartition(":")[::2]):
+        try:
+            found = str(ipaddress.ip_address(address[1:-1] if port and address.startswith("[") else address))
+        except ValueError:
+            continue
+        return found, int(port) if port.isascii() and port.isdigit() and int(port) < 65_536 else None
+    return None, None
+
+
+def address(name: str) -> Getter:
+    """Of an end that an alert names."""
+    return lambda document: end_of(document.get(name))[0]
+
+
+def port(name: str) -> Getter:
+    return lambda document: end_of(document.get(name))[1]
 
 
 def constant(value: Any) -> Getter:

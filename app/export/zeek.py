@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from app.export.view import Document, Getter, View, constant, of_flow, view
+from app.export.view import Document, Getter, View, address, constant, of_flow, port, view
 from app.model.timestamps import parse_time
 
 Rows = list[tuple[str, str, str | Getter]]
@@ -124,10 +124,13 @@ _NOTICE: Final[Rows] = [
     ("note", "enum", lambda document: f"Netglass::{document.get('rule')}"),
     ("msg", "string", "title"),
     ("sub", "string", "reason"),
-    ("src", "addr", "source"),
-    ("dst", "addr", "target"),
+    ("src", "addr", address("source")),
+    ("dst", "addr", address("target")),
+    ("p", "port", port("target")),
     ("n", "count", "count"),
     ("severity", "string", "severity"),
+    ("source", "string", "source"),
+    ("target", "string", "target"),
 ]
 
 ZEEK: Final[dict[str, View]] = {
