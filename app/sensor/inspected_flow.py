@@ -14,20 +14,31 @@ Pieces = list[tuple[int, bytes, int]]  # direction, bytes, time (ns)
 
 
 class Beginning:
-    """What both directions began with, until somebody recognises it."""
+    """What both directions began with, until somebody recognises it. The bytes are kept once, as they came: thousands of flows are never recognised."""
 
-    __slots__ = ("asked", "held", "waiting")
+    __slots__ = ("_since", "asked", "size", "waiting")
 
     def __init__(self) -> None:
-        self.held = [b"", b""]  # of most flows one piece, which is in `waiting` as well
+        self.size = [0, 0]  # bytes of each direction, without a hole
+        self._since = [0, 0]  # the first piece of each behind its last hole
         self.asked = [0, 0]  # bytes of each direction that were there when recognisers were asked last
-        self.waiting: Pieces = []  # the same bytes in the order in which they came
+        self.waiting: Pieces = []  # in the order in which they came
 
-    def add(self, direction: int, data: bytes, ts: int) -> bytes:
-        """All bytes of the direction so far."""
-        held = self.held[direction] = self.held[direction] + data if self.held[direction] else data
+    def add(self, direction: int, data: bytes, ts: int) -> int:
+        """Returns how many bytes there are of the direction."""
         self.waiting.append((direction, data, ts))
-        return held
+        self.size[direction] += len(data)
+        return self.size[direction]
+
+    def of(self, direction: int, most: int) -> bytes:
+        """The first bytes of the direction."""
+        pieces = self.waiting[self._since[direction] :]
+        return b"".join(data for side, data, _ in pieces if side == direction)[:most]
+
+    def hole(self, direction: int) -> None:
+        """What came of the direction does not go on."""
+        self.size[direction] = 0
+        self._since[direction] = len(self.waiting)
 
 
 class InspectedFlow:

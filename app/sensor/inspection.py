@@ -323,9 +323,9 @@ class Inspection:
             held = beginning.add(direction, data, ts)
             # Some know only a whole first message; a long one is asked about when half as much again has come.
             asked = beginning.asked[direction]
-            if len(held) <= SMALL or len(held) >= RECOGNITION_BYTES or 2 * len(held) >= 3 * asked:
-                beginning.asked[direction] = len(held)
-                flow.inspector = self._recognize(flow, direction, held[:RECOGNITION_BYTES])
+            if held <= SMALL or held >= RECOGNITION_BYTES or 2 * held >= 3 * asked:
+                beginning.asked[direction] = held
+                flow.inspector = self._recognize(flow, direction, beginning.of(direction, RECOGNITION_BYTES))
             left = beginning.waiting
             if flow.inspector is None and data.startswith(b"\x16\x03"):  # TLS behind first lines that nobody knows
                 flow.asked, left = self._recognition.all[TCP], [(direction, data, ts)]
@@ -333,7 +333,7 @@ class Inspection:
             if flow.inspector is not None:
                 flow.beginning = None
                 return left
-        if len(held) >= RECOGNITION_BYTES or len(beginning.waiting) >= RECOGNITION_PIECES:
+        if held >= RECOGNITION_BYTES or len(beginning.waiting) >= RECOGNITION_PIECES:
             self._finish(flow)
         return []
 
@@ -360,7 +360,7 @@ class Inspection:
     def _gap(self, flow: InspectedFlow, direction: int, length: int) -> None:
         if flow.inspector is None:
             if flow.beginning is not None:
-                flow.beginning.held[direction] = b""
+                flow.beginning.hole(direction)
             flow.asked = self._recognition.all[TCP]  # what comes behind the hole was compared with no signature
         elif not flow.inspector.gap(direction, length):
             self._handed_on(flow, 0)
