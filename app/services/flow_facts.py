@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from app.dpi.facts import DnsAnswer
@@ -20,6 +21,7 @@ from app.wire.addresses import format_address, parse_address
 MAX_KNOWN: Final = 200_000  # flows
 MAX_MACS: Final = 65_536
 MAX_MEMO: Final = 200_000  # names that were looked up
+MAX_SHARED: Final = 4096  # what was said of flows last, for the flows of which it is said again
 SAID_BY_CLIENT: Final = frozenset(
     {"tls", "quic", "dtls", "http"}
 )  # whose server name was asked of the responder itself
@@ -64,7 +66,13 @@ def known_flow(row: Sequence[Any]) -> KnownFlow:
     """The values of one of the sensor's rows. `ValueError` where they are not what they should be."""
     if len(row) != len(KnownFlow._fields) - 1 or not all(value is None or isinstance(value, str) for value in row):
         raise ValueError("what is known of a flow is a list of texts")
-    row = [None if value is None else sys.intern(value) for value in row]  # most are said of many flows
+    return _shared(*row)
+
+
+@lru_cache(MAX_SHARED)
+def _shared(*said: str | None) -> KnownFlow:
+    """Of ten thousands of flows the same few thousand things are said: one object for each."""
+    row = [None if value is None else sys.intern(value) for value in said]
     spoken, _, owner = (row[0] or "").partition(".")
     looks_up = spoken.lower() in _LOOK_UPS or row[9] in _LOOK_UPS
     # Whoever asks for a service's name does not use the service yet: its name stays in `detailed_protocol`.

@@ -22,3 +22,16 @@ def test_whose_a_connection_is(said, application):
 def test_a_name_that_is_looked_up_is_not_the_servers():
     assert known("DNS.Google", name="www.example", source="ndpi").server_name is None
     assert known("TLS.Google", name="www.example", source="ndpi").server_name == "www.example"
+
+
+def test_what_is_said_of_many_flows_is_kept_once():
+    assert known("TLS.Google", name="one.example", source="tls") is known(
+        "TLS.Google", name="one.example", source="tls"
+    )
+    assert known("TLS.Google", name="one.example") != known("TLS.Google", name="other.example")
+
+
+def test_a_row_of_something_else_is_refused():
+    for row in ([None] * 9, [None] * 9 + [1], [None] * 9 + [["http"]]):
+        with pytest.raises(ValueError, match="list of texts"):
+            known_flow(row)
