@@ -66,9 +66,8 @@ class SlowHttp(Detector):
     def begin(self) -> None:
         # by flow, None once it was answered: the flow table shows only rows that changed
         self._open: BoundedMap[int, Unfinished | None] = self.bounded(16_384)
-        self._narrow: BoundedMap[int, tuple[int, int]] = self.bounded(
-            16_384
-        )  # flow → when its client's window was narrow first, last
+        # flow → when its client's window was narrow first, last
+        self._narrow: BoundedMap[int, tuple[int, int]] = self.bounded(16_384)
         self._told = self.bounded(1024, int)
 
     def on_packets(self, batch: Batch) -> None:
