@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from config import Settings
 
 _READY_SECONDS: Final = 10.0
-_END_SECONDS: Final = 1.5  # for the broker and its sensor to end
+_END_SECONDS: Final = 5.0  # for the broker, which gives its sensor one, to end; usual is a tenth
 _PASSWORD_SECONDS: Final = 120.0  # for somebody to type a password at sudo's prompt
 
 

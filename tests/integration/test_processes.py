@@ -1,6 +1,5 @@
 """The real broker and the real sensor under a web end of the test's: rights, deaths, ends."""
 
-import errno
 import json
 import os
 import queue
@@ -88,9 +87,9 @@ def read_status(pid):
 def alive(pid):
     try:
         os.kill(pid, 0)
-    except OSError as error:
-        return error.errno != errno.ESRCH
-    return read_status(pid)["State"][0] != "Z"
+        return read_status(pid)["State"][0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def wait_until(condition, seconds):
@@ -353,8 +352,7 @@ def test_signals_end_all_three(tree, number):
     tree.process.send_signal(number)
     assert tree.process.wait(PATIENCE) == 0
     assert tree.wait("finished")["clean"]
-    assert not alive(tree.sensor)
-    assert not alive(tree.broker)
+    assert wait_until(lambda: not alive(tree.sensor) and not alive(tree.broker), PATIENCE)
 
 
 def test_signals_end_all_three_while_kernels_compile(run, place):
@@ -362,7 +360,7 @@ def test_signals_end_all_three_while_kernels_compile(run, place):
     tree.start()
     tree.process.send_signal(signal.SIGTERM)
     assert tree.process.wait(PATIENCE) == 0
-    assert not alive(tree.sensor)
+    assert wait_until(lambda: not alive(tree.sensor), PATIENCE)
 
 
 def test_children_leave_a_terminals_interrupt_to_the_web_process(tree):
