@@ -27,6 +27,7 @@ from app.wire.records import PACKET_ROW_DTYPE
 from tests.fakes import entropy
 from tests.fakes.alerts import FakeAlerts
 from tests.fakes.cards import SCAN, card_rows
+from tests.fakes.dissection import dissected
 from tests.fakes.facts import Facts
 from tests.fakes.traffic import Traffic
 
@@ -38,22 +39,6 @@ MAGICS = (
     b"\x0a\x0d\x0d\x0a",
     b"\x1f\x8b",
 )
-
-
-def _layer(name: str, label: str, offset: int, length: int, fields: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"name": name, "label": label, "offset": offset, "length": length, "fields": fields}
-
-
-def _field(name: str, label: str, value: str, offset: int, length: int) -> dict[str, Any]:
-    return {
-        "name": name,
-        "label": label,
-        "value": value,
-        "offset": offset,
-        "length": length,
-        "bit_offset": None,
-        "bit_length": None,
-    }
 
 
 class FakeSensor:
@@ -311,27 +296,7 @@ class FakeSensor:
         rows = self.packets[self.packets["packet_id"] == number]
         if not len(rows):
             return ("not_held", f"Packet {number} is not held any more.")
-        frame = bytes(range(54)) + b"<b>hostile</b> GET / HTTP/1.1"
-        return {
-            "tree": [
-                _layer("Ether", "Ethernet", 0, 14, [_field("dst", "Destination", "00:01:02:03:04:05", 0, 6)]),
-                _layer("IP", "IPv4", 14, 20, [_field("ttl", "Time to live", "64", 22, 1)]),
-                _layer("TCP", "TCP", 34, 20, [_field("sport", "Source port", "443", 34, 2)]),
-                _layer(
-                    "Raw",
-                    "Payload",
-                    54,
-                    len(frame) - 54,
-                    [_field("load", "Bytes", "<b>hostile</b>", 54, len(frame) - 54)],
-                ),
-            ],
-            "summary": "Ether / IP / TCP / Raw",
-            "info": "https",
-            "hex": frame.hex(),
-            "link_type": 1,
-            "masked": False,
-            "error": None,
-        }
+        return dissected()
 
     def do_export(self, message: dict[str, Any]) -> Any:
         header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)

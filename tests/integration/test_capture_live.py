@@ -2,172 +2,40 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
-import io
 import os
 import select
-import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fakes.web import until
+from tests.integration import capture_namespace
+from tests.integration.capture_namespace import (
+    CAPTURES,
+    NEEDED,
+    VLAN_FILES,
+    Collector,
+    entered,
+    frames_in,
+    inside,
+    make_link,
+    open_source,
+    packet_socket,
+    replay,
+    sent_frames,
+)
 from tests.integration.replayed import recorded
 
-CAPTURES = Path(__file__).parents[1] / "data" / "captures"
-PROJECT = Path(__file__).parents[2]
-TOOLS = ("ip", "tcpreplay", "tcpdump")
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root for network namespaces"),
-    pytest.mark.skipif(sys.platform != "linux", reason="needs Linux"),
-    pytest.mark.skipif(any(shutil.which(tool) is None for tool in TOOLS), reason=f"needs {', '.join(TOOLS)}"),
-]
-Frame = tuple[bytes, int]
-
-
-def inside(namespace: str, *command: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        ["ip", "netns", "exec", namespace, *command], check=True, capture_output=True, timeout=60, **options
-    )
-
-
-def make_link(namespace: str, left: str, right: str) -> None:
-    inside(namespace, "ip", "link", "add", left, "type", "veth", "peer", "name", right)
-    for name in (left, right):
-        inside(namespace, "ip", "link", "set", name, "arp", "off")
-        inside(namespace, "ip", "link", "set", name, "up")
-
-
-@pytest.fixture
-def namespace() -> Iterator[str]:
-    """A namespace without IPv6, so that nobody speaks unasked, with a pair va–vb."""
-    name = f"ngcapture{os.getpid()}"
-    try:
-        subprocess.run(["ip", "netns", "add", name], check=True, capture_output=True)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"network namespaces are not permitted here: {error.stderr.decode().strip()}")
-    try:
-        for scope in ("all", "default"):
-            inside(name, "sh", "-c", f"echo 1 > /proc/sys/net/ipv6/conf/{scope}/disable_ipv6")
-        inside(name, "ip", "link", "set", "lo", "up")
-        make_link(name, "va", "vb")
-        yield name
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-
-
-def entered(namespace: str, work: Callable[[], Any]) -> Any:
-    """`work` in a thread that is in the namespace; the process stays where it is."""
-    result: list[Any] = []
-
-    def run() -> None:
-        handle = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
-        try:
-            if ctypes.CDLL(None, use_errno=True).setns(handle, 0x40000000) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
-        finally:
-            os.close(handle)
-        try:
-            result.append((True, work()))
-        except BaseException as error:  # carried to the caller's thread
-            result.append((False, error))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    done, value = result[0]
-    if not done:
-        raise value
-    return value
-
-
-def packet_socket() -> socket.socket:
-    return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-
-
-def compiled(name: str, text: str) -> Any:
-    from app.broker.filter_program import compile_program
-    from app.broker.packet_socket import find_interface, interfaces
-
-    return compile_program(find_interface(name), interfaces(), text, 0, True) if text else None
-
-
-def open_source(names: list[str], text: str = "", **options: Any) -> Any:
-    from app.capture.af_packet import OpenedSocket, open_ring
-
-    return open_ring([OpenedSocket(name, packet_socket(), compiled(name, text)) for name in names], **options)
-
-
-def replay(namespace: str, *files: Path | str, device: str = "va", loop: int = 1, speed: str = "--topspeed") -> int:
-    """Send captures; the number of frames sent."""
-    out = inside(namespace, "tcpreplay", speed, "-K", "-l", str(loop), "-i", device, *files).stdout.decode()
-    return int(out.split("Actual: ")[1].split()[0])
-
-
-def frames_in(path: Path | io.BytesIO) -> list[Frame]:
-    from app.capture.pcap_file import open_file
-
-    source = open_file(path)
-    found = []
-    while not source.finished:
-        block = source.read()
-        for frame in block.frames if block else ():
-            at = int(frame["offset"])
-            found.append((block.data[at : at + int(frame["cap_len"])].tobytes(), int(frame["wire_len"])))
-    source.close()
-    return found
-
-
-class Collector:
-    """Reads a source into a pcap in memory, and counts frames by interface."""
-
-    def __init__(self, source: Any) -> None:
-        from app.capture.pcap_writer import PcapWriter
-
-        self.source = source
-        self.file = io.BytesIO()
-        self.writer = PcapWriter(self.file.write)
-        self.by_interface: dict[str, int] = {}
-
-    def take(self) -> None:
-        while (block := self.source.read()) is not None:
-            self.writer.write(block)
-            for index in block.frames["interface"].tolist():
-                name = self.source.interfaces[index].name
-                self.by_interface[name] = self.by_interface.get(name, 0) + 1
-            self.source.release(block)
-
-    def until(self, packets: int) -> None:
-        """Read until so many came; then a little longer, to see any that are too many."""
-        end = time.monotonic() + 30.0
-        while sum(self.by_interface.values()) < packets and time.monotonic() < end:
-            select.select([self.source.fileno()], [], [], 0.1)
-            self.take()
-        time.sleep(0.15)
-        self.take()
-
-    def frames(self) -> list[Frame]:
-        self.writer.finish()
-        return frames_in(io.BytesIO(self.file.getvalue()))
-
-
-VLAN_FILES = [CAPTURES / name for name in ("encap-vlan.pcap", "encap-qinq.pcap", "app-bgp.pcap")]
-
-
-def sent_frames(files: list[Path]) -> list[Frame]:
-    """What tcpreplay sends of them: frames as captured, with no memory of a longer original."""
-    return [(data, len(data)) for path in files for data, _ in frames_in(path)]
+pytestmark = NEEDED
+namespace = capture_namespace.namespace  # the fixture
 
 
 def test_frames_arrive_as_they_were_sent_with_their_tags(namespace: str) -> None:
@@ -476,77 +344,6 @@ def test_no_descriptor_is_left_open(namespace: str) -> None:
         source.read()
         source.close()
     assert len(os.listdir("/proc/self/fd")) == before
-
-
-def run_command(namespace: str, *arguments: str | Path) -> subprocess.Popen[str]:
-    """`app capture`, ready to capture."""
-    command = ["ip", "netns", "exec", namespace, sys.executable, "-m", "app", "capture", *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
-    process = subprocess.Popen(
-        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
-    assert process.stderr is not None
-    assert process.stderr.readline().startswith("capturing on ")
-    return process
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("suffix", ["pcap", "pcapng"])
-def test_the_command_writes_what_was_sent_and_ends_by_a_signal(
-    namespace: str, tmp_path: Path, number: signal.Signals, suffix: str
-) -> None:
-    out = tmp_path / f"out.{suffix}"
-    process = run_command(namespace, "-i", "vb", "-w", out)
-    try:
-        replay(namespace, *VLAN_FILES)
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        process.send_signal(number)
-        _, err = process.communicate(timeout=30)
-    finally:
-        process.kill()
-    assert process.returncode == 0, err
-    assert frames_in(out) == sent_frames(VLAN_FILES)
-    assert "107 packets" in err
-    assert "0 dropped by the kernel" in err
-    capabilities = int(next(line for line in status.splitlines() if line.startswith("CapEff")).split()[1], 16)
-    assert capabilities & ~(1 << 1) == 0  # nothing but writing files as root
-
-
-def test_the_command_stops_at_the_count_and_filters(namespace: str, tmp_path: Path) -> None:
-    out = tmp_path / "out.pcap"
-    process = run_command(namespace, "-i", "va,vb", "-w", out, "-f", "tcp port 179", "-c", "50", "-s", "60")
-    replay(namespace, CAPTURES / "app-bgp.pcap")
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
-    frames = frames_in(out)
-    assert len(frames) == 50
-    assert max(len(data) for data, _ in frames) == 60
-
-
-def test_the_command_stops_after_the_time_with_an_empty_file_that_is_one(namespace: str, tmp_path: Path) -> None:
-    out = tmp_path / "out.pcap"
-    process = run_command(namespace, "-i", "any", "-w", out, "-d", "0.3")
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
-    assert frames_in(out) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("-i", "nosuch0", "-w", "/dev/null"), "there are lo, vb, va and any"),
-        (("-i", "vb", "-w", "/dev/null", "-f", "tcp prot 80"), "syntax error"),
-        (("-i", "vb", "-w", "/nosuch/out.pcap"), "/nosuch/out.pcap cannot be written: No such file or directory"),
-        (("-i", "vb", "-w", "/dev/full"), "writing /dev/full failed: No space left on device"),
-    ],
-)
-def test_the_command_says_in_one_line_what_is_wrong(namespace: str, arguments: tuple[str, ...], words: str) -> None:
-    command = ["ip", "netns", "exec", namespace, sys.executable, "-m", "app", "capture", *arguments]
-    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 1
-    lines = [line for line in ended.stderr.splitlines() if not line.startswith("capturing on")]
-    assert len(lines) == 1
-    assert words in lines[0]
 
 
 def test_the_scapy_source_sees_the_same_frames(namespace: str) -> None:
