@@ -110,7 +110,7 @@ class Program:
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
         finally:
             self.process.kill()
             self.process.wait()
@@ -176,7 +176,7 @@ def attack(*words: str) -> Iterator[None]:
         inside(ONE, *words), cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as one:
         yield
-        one.wait(20)
+        one.wait(PATIENCE)
 
 
 def by_hand(kind: str) -> contextlib.AbstractContextManager[None]:
