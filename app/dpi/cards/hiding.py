@@ -14,12 +14,15 @@ from app.dpi.cards.detect import numbers_in
 from app.dpi.cards.written import texts
 from app.native.call import EACH_CALL
 from app.native.loader import kernel
+from app.stats.bounded import make_room
 from app.wire import card_layout as at
 from app.wire.card_mask import hidden_positions
 from app.wire.card_numbers import brand_of
 
 _log = logging.getLogger(__name__)
 _LEAST: Final = 13
+SHORT: Final = 256  # letters of a text that is remembered
+MOST_HARMLESS: Final = 2048  # texts that come again and again: fingerprints, names of programs and hosts
 # Twelve digits near each other, or base64 of nine: what is shown is mostly neither, and the kernel need not be asked
 _MAYBE: Final = re.compile(r"(?:\d\D{0,4}){12}|(?:[MNOIL][DTjzCSiy][AEIMQUYcgk0][wxyz0-5gt]){2}")
 
@@ -30,6 +33,7 @@ class Hiding:
     def __init__(self) -> None:
         self._events = np.zeros((512, at.COLUMNS), np.int64)
         self._scan = kernel("scan_bytes").bind(EACH_CALL, EACH_CALL, EACH_CALL, self._events)
+        self.harmless: dict[str, None] = {}  # texts in which nothing is to hide; never one that holds a number
 
     def positions(self, data: bytes) -> list[int]:
         """Positions that may not be shown, in rising order."""
@@ -62,11 +66,17 @@ def _hiding() -> Hiding:
 
 def masked_text(text: str) -> str:
     """Text without the middle digits of card numbers; its length in bytes stays."""
-    if len(text) < _LEAST or not _MAYBE.search(text):
+    if len(text) < _LEAST:
         return text
-    data = text.encode("utf-8", "surrogateescape")
-    hidden = _hiding().positions(data)
+    hiding = _hiding()
+    if text in hiding.harmless:
+        return text
+    data = text.encode("utf-8", "surrogateescape") if _MAYBE.search(text) else b""
+    hidden = hiding.positions(data)
     if not hidden:
+        if len(text) <= SHORT:
+            make_room(hiding.harmless, MOST_HARMLESS)
+            hiding.harmless[text] = None
         return text
     changed = bytearray(data)
     for position in hidden:
