@@ -25,7 +25,7 @@ from bench.history import processor_seconds
 from bench.web_process import Server, child
 
 RATE: Final = 20_000  # flows in each snapshot: as many as one may hold
-INTERVAL: Final = 0.95  # seconds between snapshots, so that more than RATE come in a second
+INTERVAL: Final = 0.8  # seconds between snapshots, so that more than RATE come in a second
 PROBE_SECONDS: Final = 0.02
 SETTLE_SECONDS: Final = 8.0
 GOAL_MS: Final = 50.0
