@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from app.allocation import GIVE_BACK_SECONDS, give_back
+from app.allocation import give_back
 from app.attribution.asker import Asker
 from app.host.memory import resident_bytes
 from app.link.channel import LinkClosed, SensorEnd
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from app.sensor.assembly import Parts
 
 TICK_SECONDS: Final = 1.0
+_GIVE_BACK_SECONDS: Final = 2.0  # it takes a millisecond, and seconds of many flows leave 20 MB each time
 WORK_SECONDS: Final = 0.04  # of reading packets between two looks at the link
 STREAM_ROOM: Final = 1 << 20  # bytes queued on the link above which exports wait
 MAX_HELD: Final = 64  # commands that wait for the kernels
@@ -60,7 +61,7 @@ class Loop:
         self._ending = False
         self._progress: dict[str, Any] = {"type": "progress", "task": "kernels", "done": 0, "total": 1, "text": ""}
         self._started = self._next_tick = time.monotonic()
-        self._next_give_back = self._started + GIVE_BACK_SECONDS
+        self._next_give_back = self._started + _GIVE_BACK_SECONDS
         self._tick_ms = 0.0
         self._lag_ms = 0.0
         self._woken, self._wake = socket.socketpair()
@@ -214,7 +215,7 @@ class Loop:
             return
         self._link.offer_snapshot(self._snapshot(self._parts))
         if begun >= self._next_give_back:
-            self._next_give_back = begun + GIVE_BACK_SECONDS
+            self._next_give_back = begun + _GIVE_BACK_SECONDS
             give_back()
         self._tick_ms = (time.monotonic() - begun) * 1000
 
