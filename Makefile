@@ -1,9 +1,9 @@
-# make run | test | bench | lint | geoip-update | clean – see README.md
+# make run | test | fuzz | bench | lint | geoip-update | clean – see README.md
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run test bench lint geoip-update clean scoreboard
+.PHONY: run test fuzz bench lint geoip-update clean scoreboard
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -43,6 +43,10 @@ test: $(BIN)/.installed-dev
 		fi; \
 	fi
 	@exec $(BIN)/python -m pytest
+
+# Made-up input, new in each run; `make test` takes the same each time
+fuzz: $(BIN)/.installed-dev
+	@HYPOTHESIS_PROFILE=fresh $(BIN)/python -m pytest -m hypothesis $(ARGS)
 
 bench: $(BIN)/.installed-run
 	@exec $(BIN)/python -m bench

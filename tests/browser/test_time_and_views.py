@@ -153,6 +153,7 @@ def test_notes_keep_clear_of_the_bar(server, open_page):
     page.evaluate("import('/static/js/parts/floating.js').then((parts) => parts.toast('A note', 'info'))")
     note = page.locator(".toast").last
     expect(note).to_be_visible()
+    note.evaluate("one => Promise.all(one.getAnimations().map((motion) => motion.finished))")
     bar = page.locator(".rail").bounding_box()
     box = note.bounding_box()
     assert box["y"] + box["height"] <= bar["y"]
