@@ -261,13 +261,17 @@ def test_work_and_memory_are_bounded(tmp_path):
     assert first.id not in cutter._waiting
 
 
-def test_packets_are_named_for_a_detector_that_names_flows(tmp_path):
+def over_a_few_packets(tmp_path):
+    """A cutter over a store that holds them."""
     store = PacketStore(1 << 20)
-    cutter = EvidenceCutter(store)
-    pipeline = Pipeline(4096, store)
     source = open_file(arp_sweep(tmp_path / "few.pcap", 30))
-    pipeline.feed(source.read())
+    Pipeline(4096, store).feed(source.read())
     source.close()
+    return EvidenceCutter(store)
+
+
+def test_packets_are_named_for_a_detector_that_names_flows(tmp_path):
+    cutter = over_a_few_packets(tmp_path)
     nameless = alert(1, ())
     cutter.want(nameless)
     [entry] = cutter.take()
@@ -277,12 +281,7 @@ def test_packets_are_named_for_a_detector_that_names_flows(tmp_path):
 
 
 def test_no_packet_is_named_before_it_is_known_which_can_be_shown(tmp_path):
-    store = PacketStore(1 << 20)
-    cutter = EvidenceCutter(store)
-    pipeline = Pipeline(4096, store)
-    source = open_file(arp_sweep(tmp_path / "few.pcap", 30))
-    pipeline.feed(source.read())
-    source.close()
+    cutter = over_a_few_packets(tmp_path)
     told = []
     cutter.on_filed = told.append
     shown, gone = alert(1, (1, 9999)), alert(2, (8888, 9999))
@@ -297,12 +296,7 @@ def test_no_packet_is_named_before_it_is_known_which_can_be_shown(tmp_path):
 
 
 def test_packets_that_are_gone_are_said(tmp_path):
-    store = PacketStore(1 << 20)
-    cutter = EvidenceCutter(store)
-    pipeline = Pipeline(4096, store)
-    source = open_file(arp_sweep(tmp_path / "few.pcap", 30))
-    pipeline.feed(source.read())
-    source.close()
+    cutter = over_a_few_packets(tmp_path)
     partly = alert(1, (1, 9999))
     cutter.want(partly)
     assert cutter.take()[0]["complete"] is False
